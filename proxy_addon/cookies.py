@@ -1,0 +1,51 @@
+"""Cookies of a request: read some, take ours off, keep the rest byte for byte. Pure."""
+
+from collections.abc import Collection
+from typing import Final
+
+from proxy_addon.fields import Fields
+
+# The script keeps the resume ticket here, so that the next page can go on with the session.
+SESSION_COOKIE: Final = "cobrowse_session"
+# Tells the relay that two requests come from one browser. HttpOnly: no script ever reads it.
+VISITOR_COOKIE: Final = "cobrowse_visitor"
+OUR_COOKIES: Final = frozenset({SESSION_COOKIE, VISITOR_COOKIE})
+
+
+def _pairs(fields: Fields) -> list[tuple[bytes, str, bytes]]:
+    """(the pair as sent, name, value) for each cookie; HTTP/2 may send several Cookie fields."""
+    found = []
+    for key, line in fields:
+        if key.lower() == b"cookie":
+            for pair in line.split(b";"):
+                name, separator, value = pair.partition(b"=")
+                if separator:
+                    text = name.strip().decode("latin-1")
+                    found.append((pair, text, value.strip().strip(b'"')))
+    return found
+
+
+def read(fields: Fields) -> dict[str, bytes]:
+    """The cookies by name; of duplicates the first, which is the one with the closest path."""
+    cookies: dict[str, bytes] = {}
+    for _, name, value in _pairs(fields):
+        cookies.setdefault(name, value)
+    return cookies
+
+
+def strip(fields: Fields, names: Collection[str] = OUR_COOKIES) -> Fields:
+    """The fields without the named cookies. A field with none of them stays as it is."""
+    out = []
+    for key, line in fields:
+        if key.lower() == b"cookie":
+            kept = [p for p in line.split(b";") if _name_of(p) not in names]
+            if len(kept) < line.count(b";") + 1:
+                line = b";".join(kept).strip()
+                if not line:
+                    continue
+        out.append((key, line))
+    return tuple(out)
+
+
+def _name_of(pair: bytes) -> str:
+    return pair.partition(b"=")[0].strip().decode("latin-1")

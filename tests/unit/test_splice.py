@@ -1,0 +1,67 @@
+"""Each case file is input and answer: @@HERE@@ marks where the snippet must land.
+
+No mark means untouched.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy_addon.splice import Splicer
+
+CASES = sorted((Path(__file__).parent.parent / "cases" / "splice").glob("*.html"))
+MARK = b"@@HERE@@"
+SNIPPET = b"<script>/* cobrowse */</script>"
+PIECES = [
+    b"<!doctype html>", b"<html>", b"<head>", b"<head", b" a='>'", b">", b"<!--", b"-->", b"<body>",
+    b"<meta charset=utf-8>", b"<title>", b"</title>", b"x", b" ", b"</", b"<", b"\xef\xbb\xbf", b"'",
+    b"</head>", b"<script>", b"<header>", b"\xff\xfe",
+]  # fmt: skip
+
+
+def splice(chunks: Iterable[bytes], *, charset_known: bool = False) -> tuple[bytes, str | None]:
+    splicer = Splicer(SNIPPET, charset_known=charset_known)
+    out = b"".join([splicer.feed(chunk) for chunk in chunks]) + splicer.close()
+    return out, splicer.outcome
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_case_whole_byte_by_byte_and_at_each_split(path: Path) -> None:
+    case = path.read_bytes()
+    page, expected = case.replace(MARK, b""), case.replace(MARK, SNIPPET)
+    assert splice([page])[0] == expected
+    assert splice(page[i : i + 1] for i in range(len(page)))[0] == expected
+    for split in range(len(page)):
+        assert splice([page[:split], page[split:]])[0] == expected, split
+
+
+@given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.data())
+def test_nothing_is_lost_and_chunks_do_not_matter(page: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(page)), max_size=8)))
+    whole, outcome = splice([page])
+    assert whole.replace(SNIPPET, b"", 1) == page
+    assert (SNIPPET in whole) == (outcome == "spliced")
+    chunks = [page[a:b] for a, b in pairwise([0, *cuts, len(page)])]
+    assert splice(chunks)[0] == whole
+
+
+def test_a_charset_in_the_header_lets_the_snippet_stand_first() -> None:
+    page = b"<html><head><meta charset=utf-8><p>"
+    assert splice([page], charset_known=True)[0].startswith(b"<html><head>" + SNIPPET)
+
+
+def test_an_undecided_page_is_let_go_at_the_hold_limit() -> None:
+    splicer = Splicer(SNIPPET, hold_limit_bytes=100)
+    assert splicer.feed(b"<!--" + b"x" * 96) == b""
+    assert splicer.feed(b"x") == b"<!--" + b"x" * 97
+    assert splicer.held_bytes == 0
+    assert splicer.feed(b"--><head>") == b"--><head>"
+
+
+def test_a_snippet_that_is_not_ascii_is_our_own_bug() -> None:
+    with pytest.raises(ValueError, match="ASCII"):
+        Splicer("é".encode())
