@@ -1,6 +1,6 @@
 """Put one snippet into a stream of HTML bytes. Pure: no I/O, no mitmproxy.
 
-Source: HTML Standard, "Tokenization" and the insertion modes "before html", "before head", "in head".
+Source: HTML Standard, "Tokenization"; insertion modes "before html", "before head", "in head".
 """
 
 import re
@@ -232,7 +232,7 @@ class Splicer:
         return None
 
     def _kind(self) -> bytes:
-        """What the "<" at _token_at opens: "name", "/name" in lower case, "!--", "!" or "": text."""
+        """What the "<" at _token_at opens: lower-case "name" or "/name", "!--", "!"; "" is text."""
         held, at = self._held, self._token_at + 1
         if at >= len(held):
             raise _Wait

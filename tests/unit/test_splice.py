@@ -16,11 +16,11 @@ from proxy_addon.splice import Splicer
 CASES = sorted((Path(__file__).parent.parent / "cases" / "splice").glob("*.html"))
 MARK = b"@@HERE@@"
 SNIPPET = b"<script>/* cobrowse */</script>"
-PIECES = [
-    b"<!doctype html>", b"<html>", b"<head>", b"<head", b" a='>'", b">", b"<!--", b"-->", b"<body>",
-    b"<meta charset=utf-8>", b"<title>", b"</title>", b"x", b" ", b"</", b"<", b"\xef\xbb\xbf", b"'",
-    b"</head>", b"<script>", b"<header>", b"\xff\xfe",
-]  # fmt: skip
+PIECES = (
+    b"""<!doctype html>|<html>|<head>|<head| a='>'|>|<!--|-->|<body>|<meta charset=utf-8>|<title>|
+</title>|x| |</|<|'|</head>|<script>|<header>""".split(b"|")
+    + [b"\xef\xbb\xbf", b"\xff\xfe"]
+)
 
 
 def splice(chunks: Iterable[bytes], *, charset_known: bool = False) -> tuple[bytes, str | None]:

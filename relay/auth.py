@@ -1,0 +1,112 @@
+"""Who may do what: login keys of agents, tokens of visitors and of viewers. Pure.
+
+Source: the public description of the login key, and its five published test vectors.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Annotated, Final, TypeVar
+
+import jwt
+import msgspec
+from msgspec import Meta
+
+from relay.errors import Refused
+from relay.wire import Person
+
+T = TypeVar("T")
+
+LOGIN_KEY_MAX_AGE_S: Final = 86_400
+AGENT_TOKEN_LIFETIME_S: Final = 8 * 3600  # a working day: longer than a viewer stays open
+VISITOR_AUDIENCE: Final = "cobrowse-visitor"
+AGENT_AUDIENCE: Final = "cobrowse-agent"
+_VERSION: Final = "1"
+
+
+def make_login_key(partnerid: str, partneruserid: str, api_key: str, expiry: int) -> str:
+    """The time-limited credential of an agent: $1$expiry$signature.
+
+    Args: expiry: Unix seconds, at most a day ahead when it is used.
+    """
+    message = f"{partnerid}{partneruserid}{_VERSION}{expiry}".encode()
+    digest = hmac.digest(api_key.encode(), message, hashlib.sha256)
+    signature = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return f"${_VERSION}${expiry}${signature}"
+
+
+def check_login_key(
+    partnerid: str, partneruserid: str, loginkey: str, api_keys: Mapping[str, str], now: float
+) -> None:
+    """Accept an agent's credential, or say why not to the one who holds it.
+
+    Args:   api_keys: group id to API key; a group without one lets nobody in.
+    Raises: Refused. A stranger learns nothing of which part was wrong.
+    """
+    wrong = Refused("login", "The login key is not valid for this partner and user.")
+    api_key = api_keys.get(partnerid, "")
+    parts = loginkey.split("$")
+    if len(parts) != 4 or parts[0] or parts[1] != _VERSION or not partneruserid or not api_key:
+        raise wrong
+    if not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= 12):
+        raise wrong
+    expiry = int(parts[2])
+    genuine = make_login_key(partnerid, partneruserid, api_key, expiry)
+    if not hmac.compare_digest(genuine.encode(), loginkey.encode()):
+        raise wrong
+    if now >= expiry:
+        raise Refused("expired", "The login key has expired. Ask for a new one.")
+    if expiry > now + LOGIN_KEY_MAX_AGE_S:
+        raise Refused("expiry", "The login key is good for more than a day, which is not allowed.")
+
+
+class VisitorToken(msgspec.Struct, frozen=True):
+    """What the proxy says of a visitor. identity: from cookies the visitor cannot forge alone."""
+
+    jti: Annotated[str, Meta(min_length=16)]
+    exp: int
+    group: str
+    origin: str
+    visitor: Annotated[str, Meta(min_length=64, max_length=64)]
+    identity: Person = Person()
+
+
+class AgentToken(msgspec.Struct, frozen=True):
+    """What a viewer or console page shows to its socket."""
+
+    group: str
+    user: str
+    name: str
+
+
+def read_visitor_token(token: str, secret: bytes, now: float) -> VisitorToken:
+    """Raises: Refused for one that is forged, stale or of another kind."""
+    return _read(token, secret, now, VISITOR_AUDIENCE, VisitorToken)
+
+
+def read_agent_token(token: str, secret: bytes, now: float) -> AgentToken:
+    """Raises: Refused."""
+    return _read(token, secret, now, AGENT_AUDIENCE, AgentToken)
+
+
+def make_agent_token(agent: AgentToken, secret: bytes, now: float) -> str:
+    claims = {"aud": AGENT_AUDIENCE, "exp": int(now) + AGENT_TOKEN_LIFETIME_S}
+    return jwt.encode({**claims, **msgspec.structs.asdict(agent)}, secret, algorithm="HS256")
+
+
+def _read(token: str, secret: bytes, now: float, audience: str, kind: type[T]) -> T:
+    try:
+        claims = jwt.decode(
+            token,
+            secret,
+            algorithms=["HS256"],
+            audience=audience,
+            # The clock is an argument here, so the library's own is not asked.
+            options={"verify_exp": False, "verify_iat": False, "require": ["exp", "aud"]},
+        )
+        if not isinstance(claims["exp"], int) or now >= claims["exp"]:
+            raise Refused("token", "The token has expired.")
+        return msgspec.convert(claims, kind)
+    except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
+        raise Refused("token", "The token is not valid.") from error

@@ -1,0 +1,62 @@
+"""What can go wrong between a peer and the relay, and the close code that says so.
+
+Two roots: LocalError is a bug or a set-up of ours and is loud; PeerError is the peer's doing and
+closes its socket politely.
+"""
+
+from enum import IntEnum
+
+
+class Close(IntEnum):
+    """WebSocket close codes. The second element tells whether the peer may try again at once."""
+
+    retry: bool
+    meaning: str
+
+    def __new__(cls, code: int, retry: bool, meaning: str) -> "Close":
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.retry = retry
+        member.meaning = meaning
+        return member
+
+    RESTARTING = 1012, True, "The relay is going away; another or the same one answers soon."
+    MALFORMED = 4400, False, "A message was not what the protocol allows."
+    REFUSED = 4401, False, "Token, ticket or login was not accepted; a refused message says why."
+    NO_HELLO = 4408, True, "No first message came in time."
+    TAKEN_OVER = 4409, False, "Another page of the same visitor goes on with the session."
+    ENDED = 4410, False, "The session is over; an ended message says why."
+    TOO_SLOW = 4413, True, "The peer takes its messages too slowly."
+
+
+class LocalError(Exception):
+    """Ours: set-up or programming."""
+
+
+class SetupError(LocalError):
+    """The relay cannot start as it is set up. Says what the operator can do."""
+
+
+class PeerError(Exception):
+    """Theirs: the peer is told and its socket closed."""
+
+    close = Close.MALFORMED
+
+
+class Malformed(PeerError):
+    """A message that the protocol does not allow."""
+
+
+class Refused(PeerError):
+    """A peer that may not do what it asks.
+
+    Args: code: short and stable, for programs. message: one sentence, for people.
+    """
+
+    close = Close.REFUSED
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

@@ -1,0 +1,39 @@
+"""What a late agent needs: the newest keyframe and all frames behind it. Pure."""
+
+from typing import Final
+
+REPLAY_CAP_BYTES: Final = 4 * 1024 * 1024
+
+
+class ReplayBuffer:
+    """Frames from the newest keyframe on, capped in bytes.
+
+    Past the cap it forgets all and waits for the next keyframe: a gap would show the agent a page
+    that never was. A keyframe alone is kept whatever its size.
+    """
+
+    def __init__(self, cap_bytes: int = REPLAY_CAP_BYTES) -> None:
+        self._cap_bytes = cap_bytes
+        self._frames: list[bytes] = []
+        self._size_bytes = 0
+
+    @property
+    def frames(self) -> list[bytes]:
+        """Empty until a keyframe came."""
+        return list(self._frames)
+
+    @property
+    def wants_keyframe(self) -> bool:
+        """A new keyframe would help: there is none, or three quarters of the room are used."""
+        if len(self._frames) == 1:
+            return False
+        return not self._frames or self._size_bytes > self._cap_bytes * 3 // 4
+
+    def add(self, frame: bytes, *, keyframe: bool) -> None:
+        if keyframe:
+            self._frames, self._size_bytes = [frame], len(frame)
+        elif self._frames:
+            self._frames.append(frame)
+            self._size_bytes += len(frame)
+            if self._size_bytes > self._cap_bytes:
+                self._frames, self._size_bytes = [], 0

@@ -1,0 +1,129 @@
+"""The relay's process: routes, life and listener."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from relay import wire
+from relay.errors import SetupError
+from relay.hub import Hub
+from relay.pages import Pages, load_static
+from relay.settings import Settings, split_listen
+from relay.sockets import AgentSocket, VisitorSocket
+
+# Both are asked for by a page that is not ours; everything else under /static is for agents.
+VISITOR_SCRIPTS: Final = ("loader.js", "capture.js")
+PING_S: Final = 5.0
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The relay as an ASGI app. Raises: SetupError."""
+    static = load_static()
+    missing = [name for name in (*VISITOR_SCRIPTS, "viewer.js", "console.js") if name not in static]
+    if missing:
+        raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
+    secret = settings.secret()
+    hub = Hub()
+    pages = Pages(settings, secret)
+
+    async def script(request: Request) -> Response:
+        content, media_type = static.get(request.path_params["name"], (None, ""))
+        if content is None:
+            return PlainTextResponse("Not found.\n", 404)
+        return _file(request, content, media_type)
+
+    async def visitor_script(request: Request) -> Response:
+        if request.path_params["name"] not in VISITOR_SCRIPTS:
+            return PlainTextResponse("Not found.\n", 404)
+        return await script(request)
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/console")
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    @contextlib.asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            sweeping = tasks.create_task(hub.sweep(), name="sweep")
+            yield
+            sweeping.cancel()
+
+    app = Starlette(
+        routes=[
+            Route("/", home),
+            Route("/healthz", health),
+            Route("/console", pages.console),
+            Route("/cobrowse/AgentView.aspx", pages.viewer),
+            Route("/agentjoin/AgentView.aspx", pages.viewer),
+            Route("/static/{name}", script),
+            Route("/visitor/{name}", visitor_script),
+            WebSocketRoute("/visitor/socket", VisitorSocket(hub, secret)),
+            WebSocketRoute("/agent/socket", AgentSocket(hub, secret)),
+        ],
+        lifespan=life,
+    )
+    app.state.hub = hub
+    return app
+
+
+def _file(request: Request, content: bytes, media_type: str) -> Response:
+    """A built file. With its own digest in the address it never changes; else ask each time."""
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    etag = f'"{digest}"'
+    lasts = request.query_params.get("v") == digest
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable" if lasts else "no-cache",
+        "ETag": etag,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    if request.headers.get("if-none-match") == etag:
+        return Response(None, 304, headers)
+    return Response(content, 200, headers, f"{media_type}; charset=utf-8")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling the peers first when it stops."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        self._hub.close_all()
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+def run(settings: Settings) -> None:
+    """Serve until interrupted. Raises: SetupError."""
+    app = create_app(settings)
+    host, port = split_listen(settings.relay.listen)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="httptools",
+        loop="uvloop",
+        ws="websockets-sansio",
+        ws_max_size=wire.MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=2 * PING_S,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.relay.trusted_peers,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
+    Server(config, app.state.hub).run()

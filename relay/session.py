@@ -1,0 +1,231 @@
+"""One session: a visitor, any agents, one key. Pure: events and a clock in, actions out.
+
+The edge (hub.py) runs the actions and decides nothing. Peers are numbers that the edge hands out.
+"""
+
+import hmac
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from relay import wire
+from relay.errors import Close
+from relay.replay import ReplayBuffer
+
+KEYFRAME_GAP_S: Final = 10.0
+_TICKETS_KEPT: Final = 8
+
+
+class State(Enum):
+    WAITING = "waiting"  # for an agent
+    ACTIVE = "active"
+    AWAY = "away"  # the visitor is between two pages, or lost
+    ENDED = "ended"
+
+
+class Change(Enum):
+    """What moves a session from one state to another."""
+
+    AGENT_CAME = "agent came"
+    LAST_AGENT_LEFT = "last agent left"
+    VISITOR_LEFT = "visitor left"
+    VISITOR_CAME_TO_AGENTS = "visitor came, agents are there"
+    VISITOR_CAME_TO_NOBODY = "visitor came, no agent is there"
+    END = "end"
+
+
+# The whole life of a session. A pair that is not here changes nothing.
+TRANSITIONS: Final[dict[tuple[State, Change], State]] = {
+    (State.WAITING, Change.AGENT_CAME): State.ACTIVE,
+    (State.WAITING, Change.VISITOR_LEFT): State.AWAY,
+    (State.WAITING, Change.END): State.ENDED,
+    (State.ACTIVE, Change.LAST_AGENT_LEFT): State.WAITING,
+    (State.ACTIVE, Change.VISITOR_LEFT): State.AWAY,
+    (State.ACTIVE, Change.END): State.ENDED,
+    (State.AWAY, Change.VISITOR_CAME_TO_AGENTS): State.ACTIVE,
+    (State.AWAY, Change.VISITOR_CAME_TO_NOBODY): State.WAITING,
+    (State.AWAY, Change.END): State.ENDED,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a session waits, in seconds."""
+
+    waiting_s: float = 15 * 60
+    away_s: float = 10 * 60
+
+
+# -- actions -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Send:
+    """Give a control message to some peers."""
+
+    peers: tuple[int, ...]
+    message: wire.ToPeer
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Give a capture frame to some peers, as it is."""
+
+    peers: tuple[int, ...]
+    frame: bytes
+    keyframe: bool
+
+
+@dataclass(frozen=True)
+class Shut:
+    """Close a peer's socket."""
+
+    peer: int
+    code: Close
+
+
+Action = Send | Forward | Shut
+
+
+@dataclass
+class Session:
+    """The rules of one session.
+
+    Args:
+        visitor: digest of the visitor's own cookie; a ticket is worth nothing without it.
+        began: seconds, on a clock that never goes back.
+    """
+
+    group: str
+    key: str
+    visitor: str
+    person: wire.Person
+    began: float
+    limits: Limits = Limits()
+    state: State = State.WAITING
+    page: wire.Page = wire.Page()
+    agents: dict[int, str] = field(default_factory=dict)
+    _visitor_peer: int | None = None
+    _tickets: list[str] = field(default_factory=list)  # the first is confirmed, the rest offered
+    _replay: ReplayBuffer = field(default_factory=ReplayBuffer)
+    _keyframe_asked_at: float = float("-inf")
+    _keyframe_wanted: bool = False
+
+    def __post_init__(self) -> None:
+        self._state_since = self.began
+
+    # -- the visitor -----------------------------------------------------------------------------
+
+    def accepts(self, secret: str) -> bool:
+        """Whether a ticket's secret part still opens this session."""
+        return any(hmac.compare_digest(secret, known) for known in self._tickets)
+
+    def visitor_starts(self, peer: int, page: wire.Page, ticket: str) -> list[Action]:
+        """The page that starts the session. ticket: fresh random text."""
+        self._visitor_peer, self.page, self._tickets = peer, page, [ticket]
+        return [Send((peer,), wire.Started(self.key, f"{self.key}.{ticket}"))]
+
+    def visitor_resumes(self, peer: int, page: wire.Page, ticket: str, now: float) -> list[Action]:
+        """A page that goes on: the next one, or the same after a cut. It sends its own keyframe."""
+        actions: list[Action] = []
+        if self._visitor_peer is not None:
+            actions.append(Shut(self._visitor_peer, Close.TAKEN_OVER))
+        self._visitor_peer, self.page = peer, page
+        # Until the new holder confirms, the old ticket stays good: its page may never have loaded.
+        confirmed, *offered = self._tickets
+        self._tickets = [confirmed, *offered[1 - _TICKETS_KEPT :], ticket]
+        self._keyframe_wanted = False
+        came = Change.VISITOR_CAME_TO_AGENTS if self.agents else Change.VISITOR_CAME_TO_NOBODY
+        actions.append(Send((peer,), wire.Continued(self.key, f"{self.key}.{ticket}")))
+        actions.append(Send(tuple(self.agents), wire.Navigate(page)))
+        return actions + self._change(came, now)
+
+    def visitor_confirms(self, peer: int, ticket: str) -> list[Action]:
+        secret = ticket.partition(".")[2]
+        if peer == self._visitor_peer and self.accepts(secret):
+            self._tickets = [secret]
+        return []
+
+    def visitor_leaves(self, peer: int, now: float) -> list[Action]:
+        """The visitor's socket is gone. A socket that was taken over before changes nothing."""
+        if peer != self._visitor_peer:
+            return []
+        self._visitor_peer = None
+        return self._change(Change.VISITOR_LEFT, now)
+
+    def frame(self, peer: int, frame: bytes, now: float) -> list[Action]:
+        """A capture frame. Raises: Malformed."""
+        if peer != self._visitor_peer or self.state is State.ENDED:
+            return []
+        keyframe = wire.is_keyframe(frame)
+        self._replay.add(frame, keyframe=keyframe)
+        if keyframe:
+            self._keyframe_wanted = False
+        actions: list[Action] = [Forward(tuple(self.agents), frame, keyframe)]
+        return actions + (self.needs_keyframe(now) if self._replay.wants_keyframe else [])
+
+    # -- agents ----------------------------------------------------------------------------------
+
+    def agent_joins(self, peer: int, name: str, now: float) -> list[Action]:
+        self.agents[peer] = name
+        changed = self._change(Change.AGENT_CAME, now)
+        actions: list[Action] = [
+            Send((peer,), wire.Joined(self.key, self.state.value, self.page, self.person))
+        ]
+        if self._visitor_peer is not None:
+            actions.append(Send((self._visitor_peer,), wire.AgentJoined(name)))
+        frames = self._replay.frames
+        actions += [Forward((peer,), f, keyframe=i == 0) for i, f in enumerate(frames)]
+        return actions + changed + ([] if frames else self.needs_keyframe(now))
+
+    def agent_leaves(self, peer: int, now: float) -> list[Action]:
+        if self.agents.pop(peer, None) is None or self.agents:
+            return []
+        return self._change(Change.LAST_AGENT_LEFT, now)
+
+    # -- both ------------------------------------------------------------------------------------
+
+    def needs_keyframe(self, now: float) -> list[Action]:
+        """Ask the visitor for a keyframe, at most one per KEYFRAME_GAP_S; else remember to."""
+        if self._visitor_peer is None:
+            return []  # the page that comes next sends one by itself
+        if now < self._keyframe_asked_at + KEYFRAME_GAP_S:
+            self._keyframe_wanted = True
+            return []
+        self._keyframe_wanted, self._keyframe_asked_at = False, now
+        return [Send((self._visitor_peer,), wire.SendKeyframe())]
+
+    def end(self, reason: str, now: float) -> list[Action]:
+        if self.state is State.ENDED:
+            return []
+        peers = [*self.agents, *([] if self._visitor_peer is None else [self._visitor_peer])]
+        self._change(Change.END, now)
+        return [
+            Send(tuple(peers), wire.Ended(reason)),
+            *(Shut(peer, Close.ENDED) for peer in peers),
+        ]
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed."""
+        waits_s = {State.WAITING: self.limits.waiting_s, State.AWAY: self.limits.away_s}
+        if now - self._state_since >= waits_s.get(self.state, float("inf")):
+            return self.end("timeout", now)
+        return self.needs_keyframe(now) if self._keyframe_wanted else []
+
+    def listed(self, now: float) -> wire.Listed:
+        """The row of this session in a console."""
+        return wire.Listed(
+            key=self.key,
+            state=self.state.value,
+            age_s=round(now - self.began, 1),
+            agents=len(self.agents),
+            page=self.page,
+            person=self.person,
+        )
+
+    def _change(self, change: Change, now: float) -> list[Action]:
+        following = TRANSITIONS.get((self.state, change))
+        if following is None:
+            return []
+        self.state, self._state_since = following, now
+        return [Send(tuple(self.agents), wire.StateChanged(following.value))]

@@ -1,0 +1,134 @@
+"""The keys of cobrowse.toml that the relay reads. The proxy's section is skipped.
+
+Each key's default and meaning stand here once: docs/config.md and the errors are made from them.
+"""
+
+import os
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from relay.errors import SetupError
+
+
+class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Section [relay]."""
+
+    listen: Annotated[
+        str,
+        Meta(description="host:port of the relay. `cobrowse up --relay-listen` overrides it."),
+    ] = "127.0.0.1:8081"
+    public_url: Annotated[
+        str,
+        Meta(description="URL at which agents reach the relay. Empty: made from `listen`."),
+    ] = ""
+    store: Annotated[
+        Literal["memory:"],
+        Meta(description="Where session records are kept: `memory:`, as long as the relay runs."),
+    ] = "memory:"
+    broker: Annotated[
+        Literal["memory:"],
+        Meta(description="How relays share sessions: `memory:`, one relay by itself."),
+    ] = "memory:"
+    data_dir: Annotated[
+        str,
+        Meta(
+            description="Folder for what is generated: secrets, a first config file, mitmproxy's "
+            "certificates. Empty: `$XDG_DATA_HOME/cobrowse` or `~/.local/share/cobrowse`."
+        ),
+    ] = ""
+    trusted_peers: Annotated[
+        list[str],
+        Meta(description="Addresses of proxies whose X-Forwarded-* headers count."),
+    ] = ["127.0.0.1", "::1"]
+
+    def __post_init__(self) -> None:
+        split_listen(self.listen)
+
+    def url(self) -> str:
+        """Where agents reach the relay, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{self.listen}"
+
+
+class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Section [groups.<groupid>], as far as the relay reads it."""
+
+    api_key: Annotated[
+        str,
+        Meta(description="Secret that signs the agents' login keys. Empty: no agent can log in."),
+    ] = ""
+    trusted_domains: Annotated[
+        list[str],
+        Meta(description="Hosts that may drive the API from another window. No port: any port."),
+    ] = []
+    site: Annotated[
+        Literal["production", "staging"],
+        Meta(description="Which copy of the group's settings visitors get."),
+    ] = "production"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the relay needs, read once."""
+
+    relay: RelaySettings = RelaySettings()
+    groups: dict[str, GroupSettings] = {}
+    token_secret_file: Annotated[
+        str,
+        Meta(description="File with the secret that proxy and relay share. The relay makes it."),
+    ] = ""
+
+    def data_dir(self) -> Path:
+        if self.relay.data_dir:
+            return Path(self.relay.data_dir).expanduser()
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return Path(base).expanduser() / "cobrowse"
+
+    def secret(self) -> bytes:
+        """The shared secret, made on first use. Raises: SetupError."""
+        path = Path(self.token_secret_file or self.data_dir() / "token_secret").expanduser()
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(made, "w") as file:
+                    file.write(secrets.token_hex(32) + "\n")
+            except FileExistsError:
+                pass
+            secret = path.read_bytes().strip()
+        except OSError as error:
+            raise SetupError(f"cannot read or make the token secret {path}: {error}") from error
+        if len(secret) < 32:
+            raise SetupError(f"the token secret {path} is too short: delete it to get a new one")
+        return secret
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """host and port of "host:port" or "[v6]:port". Raises: ValueError."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"listen must be host:port, not {listen!r}")
+    return host.strip("[]"), int(port)
+
+
+def load(path: str) -> Settings:
+    """Read a config file; "" gives the defaults. Raises: SetupError, with the key's name."""
+    if not path:
+        return Settings()
+    try:
+        return parse(tomllib.loads(Path(path).expanduser().read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SetupError(f"cannot read {path}: {error}") from error
+
+
+def parse(raw: dict[str, Any]) -> Settings:
+    """Check a config file's content. Raises: SetupError, with the key's name."""
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `")
+        key = where.rstrip("`").removeprefix("$").lstrip(".")
+        raise SetupError(f"{key}: {problem}" if key else problem) from error

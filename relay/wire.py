@@ -1,0 +1,233 @@
+"""The messages between relay, visitors and agents, and how they look on the wire. Pure.
+
+Control messages are JSON text with a "type"; unknown fields are ignored, an unknown type is
+refused. Capture frames are binary: an eight-byte header, then bytes that only the two browsers
+understand.
+"""
+
+import struct
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from relay.errors import Malformed
+
+T = TypeVar("T")
+
+SUBPROTOCOL: Final = "cobrowse.1"
+MAX_CONTROL_BYTES: Final = 65_536
+MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
+
+Text = Annotated[str, Meta(max_length=256)]
+SessionKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}\Z")]
+
+
+class Browser(msgspec.Struct, frozen=True):
+    """The visitor's browser, as the agent's "navigate" event shows it."""
+
+    name: Text = ""
+    version: Text = ""
+    platform: Text = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Where the visitor is."""
+
+    url: Annotated[str, Meta(max_length=8192)] = ""
+    title: Annotated[str, Meta(max_length=1024)] = ""
+    browser: Browser = Browser()
+    visitorversion: Text = ""
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of the visitor; the limits of the public API."""
+
+    visitorid: Annotated[str, Meta(max_length=50)] = ""
+    name: Annotated[str, Meta(max_length=63)] = ""
+    email: Annotated[str, Meta(max_length=127)] = ""
+    phone: Annotated[str, Meta(max_length=31)] = ""
+
+
+# -- visitor to relay ----------------------------------------------------------------------------
+
+
+class Start(msgspec.Struct, tag="start", frozen=True):
+    """First message of a new session. key: wanted session key, or "" for a random one."""
+
+    token: str
+    page: Page
+    key: SessionKey | Literal[""] = ""
+    person: Person = Person()
+
+
+class Resume(msgspec.Struct, tag="resume", frozen=True):
+    """First message of a page that goes on with a session. ticket: key, ".", secret."""
+
+    token: str
+    page: Page
+    ticket: Annotated[str, Meta(max_length=128)]
+
+
+class Confirm(msgspec.Struct, tag="confirm", frozen=True):
+    """The page has stored its new ticket; the older ones may go."""
+
+    ticket: Annotated[str, Meta(max_length=128)]
+
+
+class Stop(msgspec.Struct, tag="stop", frozen=True):
+    """The visitor ends the session."""
+
+
+FromVisitor = Start | Resume | Confirm | Stop
+
+# -- agent to relay ------------------------------------------------------------------------------
+
+
+class Join(msgspec.Struct, tag="join", frozen=True):
+    """First message of a viewer."""
+
+    token: str
+    key: SessionKey
+
+
+class Watch(msgspec.Struct, tag="watch", frozen=True):
+    """First message of a console: the group's sessions, now and at each change."""
+
+    token: str
+
+
+FromAgent = Join | Watch
+
+# -- relay to visitor ----------------------------------------------------------------------------
+
+
+class Started(msgspec.Struct, tag="started", frozen=True):
+    key: str
+    ticket: str
+
+
+class Continued(msgspec.Struct, tag="continued", frozen=True):
+    key: str
+    ticket: str
+
+
+class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):
+    name: str
+
+
+class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
+    """Send a full snapshot; the recorder goes on as it is."""
+
+
+# -- relay to agent ------------------------------------------------------------------------------
+
+
+class Joined(msgspec.Struct, tag="joined", frozen=True):
+    key: str
+    state: str
+    page: Page
+    person: Person
+
+
+class Navigate(msgspec.Struct, tag="navigate", frozen=True):
+    """The visitor is on a new page; its keyframe follows."""
+
+    page: Page
+
+
+class StateChanged(msgspec.Struct, tag="state", frozen=True):
+    state: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One row of a console."""
+
+    key: str
+    state: str
+    age_s: float
+    agents: int
+    page: Page
+    person: Person
+
+
+class Sessions(msgspec.Struct, tag="sessions", frozen=True):
+    sessions: list[Listed]
+
+
+# -- relay to both -------------------------------------------------------------------------------
+
+
+class Ended(msgspec.Struct, tag="ended", frozen=True):
+    """reason: visitor, agent, timeout or error."""
+
+    reason: str
+
+
+class RefusedMessage(msgspec.Struct, tag="refused", frozen=True):
+    code: str
+    message: str
+
+
+ToPeer = (
+    Started
+    | Continued
+    | AgentJoined
+    | SendKeyframe
+    | Joined
+    | Navigate
+    | StateChanged
+    | Sessions
+    | Ended
+    | RefusedMessage
+)
+
+_encode = msgspec.json.Encoder().encode
+_from_visitor: msgspec.json.Decoder[FromVisitor] = msgspec.json.Decoder(FromVisitor)
+_from_agent: msgspec.json.Decoder[FromAgent] = msgspec.json.Decoder(FromAgent)
+
+
+def encode(message: ToPeer) -> str:
+    return _encode(message).decode()
+
+
+def decode_from_visitor(text: str) -> FromVisitor:
+    """Raises: Malformed."""
+    return _decode(_from_visitor, text)
+
+
+def decode_from_agent(text: str) -> FromAgent:
+    """Raises: Malformed."""
+    return _decode(_from_agent, text)
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", text: str) -> T:
+    if len(text) > MAX_CONTROL_BYTES:
+        raise Malformed(f"a control message of {len(text)} characters")
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise Malformed(str(error)) from error
+
+
+# -- capture frames ------------------------------------------------------------------------------
+
+_HEADER: Final = struct.Struct(">BBHI")
+KIND_CAPTURE: Final = 1
+FLAG_KEYFRAME: Final = 1
+
+
+def is_keyframe(frame: bytes) -> bool:
+    """Whether a capture frame starts afresh. Raises: Malformed for what is no capture frame."""
+    if len(frame) <= _HEADER.size or len(frame) > MAX_FRAME_BYTES:
+        raise Malformed(f"a frame of {len(frame)} bytes")
+    kind, flags, reserved, _sequence = _HEADER.unpack_from(frame)
+    if kind != KIND_CAPTURE or flags & ~FLAG_KEYFRAME or reserved:
+        raise Malformed(f"a frame of kind {kind}, flags {flags}")
+    return bool(flags & FLAG_KEYFRAME)
+
+
+def pack_frame(payload: bytes, *, keyframe: bool, sequence: int) -> bytes:
+    """A capture frame. sequence: 32 bits, counted up by the visitor's page from 0."""
+    flags = FLAG_KEYFRAME if keyframe else 0
+    return _HEADER.pack(KIND_CAPTURE, flags, 0, sequence) + payload

@@ -1,0 +1,107 @@
+// The agent's view of one session.
+import type { SessionState, ToAgent } from "../wire";
+import { LiveReplay } from "./replay";
+import { connect, element, hideCredential, readBoot } from "./socket";
+
+const STATES: Record<SessionState, string> = {
+  waiting: "Connected",
+  active: "Live",
+  away: "Visitor is loading a page",
+  ended: "Ended",
+};
+const REASONS: Record<string, string> = {
+  visitor: "The visitor has ended the session.",
+  agent: "The session was ended by an agent.",
+  timeout: "The session has ended: the visitor was away for too long.",
+};
+
+const stage = element("stage");
+const screen = element("screen");
+const notice = element("notice");
+let size = { width: 0, height: 0 };
+let over = false;
+
+const replay = new LiveReplay(screen, (width, height) => {
+  size = { width, height };
+  fit();
+});
+
+function fit(): void {
+  if (!size.width || !size.height) return;
+  const full = document.body.dataset.zoom === "full";
+  const room = { width: stage.clientWidth - 32, height: stage.clientHeight - 32 };
+  const scale = full ? 1 : Math.min(1, room.width / size.width, room.height / size.height);
+  screen.style.width = `${size.width * scale}px`;
+  screen.style.height = `${size.height * scale}px`;
+  screen.style.setProperty("--scale", String(scale));
+}
+
+function setState(state: string, text: string): void {
+  document.body.dataset.state = state;
+  element("state").textContent = text;
+}
+
+function showNotice(text: string): void {
+  notice.textContent = text;
+  notice.hidden = !text;
+}
+
+function showPage(page: { title: string; url: string }): void {
+  element("title").textContent = page.title || "Untitled page";
+  element("url").textContent = page.url;
+  document.title = `${page.title || page.url} – co-browsing`;
+}
+
+function onMessage(message: ToAgent): void {
+  switch (message.type) {
+    case "joined":
+      showPage(message.page);
+      element("visitor").textContent = message.person.name || message.person.visitorid || "";
+      setState(message.state, STATES[message.state]);
+      showNotice(document.body.dataset.page ? "" : "Waiting for the visitor's page …");
+      break;
+    case "navigate":
+      showPage(message.page);
+      break;
+    case "state":
+      setState(message.state, STATES[message.state]);
+      break;
+    case "ended":
+      over = true;
+      setState("ended", STATES.ended);
+      showNotice(REASONS[message.reason] ?? "The session has ended.");
+      break;
+    case "refused":
+      over = true;
+      setState("ended", "Not connected");
+      showNotice(message.message);
+      break;
+  }
+}
+
+hideCredential();
+const boot = readBoot();
+element("zoom").addEventListener("click", () => {
+  const full = document.body.dataset.zoom === "full";
+  document.body.dataset.zoom = full ? "fit" : "full";
+  element("zoom").textContent = full ? "Show at 100 %" : "Fit to window";
+  fit();
+});
+new ResizeObserver(fit).observe(stage);
+connect(
+  { type: "join", token: boot.token, key: boot.key },
+  {
+    message: onMessage,
+    frame(bytes) {
+      if (replay.apply(bytes)) {
+        document.body.dataset.page = "shown";
+        showNotice("");
+      }
+    },
+    lost(retrying) {
+      if (over) return;
+      setState("lost", retrying ? "Reconnecting …" : "Disconnected");
+      if (!retrying) showNotice("The connection to the session was closed. Reload to join again.");
+    },
+  },
+);

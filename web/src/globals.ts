@@ -1,0 +1,78 @@
+// What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
+
+/** Who the visitor is, as the page or the site's cookies say. */
+export interface Identity {
+  visitorid?: string;
+  name?: string;
+  email?: string;
+  phone?: string;
+}
+
+/** What the proxy wrote into the page. */
+export interface Config {
+  /** Path of the visitor scripts on this site, with slashes at both ends. */
+  base: string;
+  group: string;
+  site: string;
+  /** Absolute address of the visitor socket; "" for the one under base. */
+  socket: string;
+  identity: Identity;
+}
+
+export type Call = [method: string, args: unknown[]];
+
+/** GLANCE.Cobrowse.Visitor: the same object from the stub to the end of the page. */
+export type Visitor = Record<string, (...args: never[]) => unknown>;
+
+/** A running recorder. */
+export interface Capture {
+  /** Send a full snapshot; the recorder goes on as it is. */
+  keyframe(): void;
+  stop(): void;
+}
+
+/** Where a recorder's frames go. */
+export interface Sink {
+  /** Frames are lost while this is false; a keyframe is asked for when it is true again. */
+  isOpen(): boolean;
+  /** Bytes handed over that have not left the browser yet. */
+  pendingBytes(): number;
+  send(frame: Uint8Array): void;
+}
+
+/** What stub, loader and capture know of each other. */
+export interface Internal {
+  config: Config;
+  /** API calls made before the loader came. */
+  calls: Call[];
+  /** Load one of our scripts; done(true) when it has run. */
+  insert(file: string, done: (loaded: boolean) => void): void;
+  /** Ask for the loader now. */
+  load(): void;
+  /** Set by the loader. */
+  ready?: boolean;
+  /** Set by the capture script. */
+  startCapture?: (sink: Sink) => Capture;
+}
+
+export interface CobrowseWindow {
+  GLANCE?: { Cobrowse?: { Visitor?: Visitor; _internal?: Internal } };
+  GLANCE_COBROWSE?: Identity;
+  trustedTypes?: {
+    createPolicy(
+      name: string,
+      rules: { createScriptURL(url: string): string },
+    ): { createScriptURL(url: string): string };
+  };
+}
+
+export const SESSION_COOKIE = "cobrowse_session";
+
+/** The resume ticket that an earlier page left: session key, ".", secret. "" where there is none. */
+export function readTicket(): string {
+  try {
+    return new RegExp(`(?:^|; )${SESSION_COOKIE}=([\\w.-]+)`).exec(document.cookie)?.[1] ?? "";
+  } catch {
+    return ""; // a sandboxed page has no cookies
+  }
+}

@@ -1,0 +1,18 @@
+// The loader: takes over from the stub and brings the API to life.
+import type { CobrowseWindow } from "../globals";
+import { VisitorSession } from "./session";
+
+declare const CAPTURE_DIGEST: string;
+
+const page = window as CobrowseWindow;
+const cobrowse = page.GLANCE?.Cobrowse;
+const internal = cobrowse?._internal;
+if (cobrowse?.Visitor && internal && !internal.ready) {
+  internal.ready = true;
+  const session = new VisitorSession(internal, CAPTURE_DIGEST);
+  Object.assign(cobrowse.Visitor, session.api());
+  for (const [method, args] of internal.calls.splice(0)) {
+    (cobrowse.Visitor[method] as ((...args: unknown[]) => unknown) | undefined)?.(...args);
+  }
+  session.resumeWhenShown();
+}

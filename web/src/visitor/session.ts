@@ -1,0 +1,262 @@
+// The visitor's session: from startSession over page loads and lost connections to its end.
+import { type Capture, type Internal, readTicket, SESSION_COOKIE, type Visitor } from "../globals";
+import type { ToVisitor } from "../wire";
+import { currentPage } from "./browser";
+import { ERRORS, type ErrorCode, Events } from "./events";
+import { Link } from "./link";
+import { type Start, startFrom } from "./start";
+
+const VERSION = "0.1.0";
+/** How long the relay keeps a session whose visitor is away. */
+const RESUME_WINDOW_MS = 10 * 60_000;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 5_000;
+
+/**
+ * idle: no session. starting: asked for, not yet there. on: running.
+ * away: running, but this page is not connected (reconnecting, or another page has taken it over).
+ */
+type State = "idle" | "starting" | "on" | "away";
+
+export class VisitorSession {
+  private state: State = "idle";
+  private key: string | undefined;
+  private capture: Capture | undefined;
+  private retries = 0;
+  private lostAt = 0;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private stopAsked = false;
+  private continuedHere = false;
+  private readonly events = new Events();
+  private readonly link: Link;
+
+  constructor(
+    private readonly internal: Internal,
+    private readonly captureDigest: string,
+  ) {
+    this.link = new Link(internal.config, {
+      message: (message) => this.onMessage(message),
+      closed: (code, retry) => this.onClosed(code, retry),
+    });
+    addEventListener("pagehide", () => this.leavePage());
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.resumeWhenShown();
+    });
+  }
+
+  /** What GLANCE.Cobrowse.Visitor offers. */
+  api(): Visitor {
+    return {
+      startSession: (argument?: unknown) => this.start(argument),
+      stopSession: () => this.stop(),
+      inSession: () => this.state === "on" || this.state === "away",
+      getKey: () => {
+        if (this.key === undefined) this.events.fail("nosession");
+        return this.key;
+      },
+      addEventListener: (name: unknown, listener: unknown) => this.events.add(name, listener),
+      removeEventListener: (name: unknown, listener: unknown) => this.events.remove(name, listener),
+    };
+  }
+
+  /** Go on with the session of an earlier page, once a person sees this one. */
+  resumeWhenShown(): void {
+    const ticket = readTicket();
+    if (!ticket || this.state === "starting" || this.state === "on") return;
+    this.state = "away";
+    this.key = ticket.split(".")[0];
+    // A page that was prefetched, prerendered or opened in the background must not take the session
+    // away from the page in front.
+    if (
+      document.visibilityState === "visible" &&
+      !("prerendering" in document && document.prerendering)
+    ) {
+      this.lostAt = Date.now();
+      this.resume();
+      return;
+    }
+    const again = () => {
+      document.removeEventListener("visibilitychange", again);
+      document.removeEventListener("prerenderingchange", again);
+      this.resumeWhenShown();
+    };
+    document.addEventListener("visibilitychange", again);
+    document.addEventListener("prerenderingchange", again);
+  }
+
+  private start(argument: unknown): void {
+    if (this.state !== "idle") {
+      this.events.fail("insession");
+      return;
+    }
+    const start = startFrom(argument, this.internal.config.identity);
+    if (!start) {
+      this.events.fail("badkey");
+      return;
+    }
+    this.state = "starting";
+    this.stopAsked = false;
+    this.loadCapture();
+    void this.link.open((token) => this.helloStart(token, start));
+  }
+
+  private helloStart(token: string, start: Start) {
+    const page = currentPage(VERSION);
+    return { type: "start", token, page, key: start.key, person: start.person } as const;
+  }
+
+  private stop(): void {
+    if (this.state === "idle") {
+      this.events.fail("nosession");
+    } else if (this.state === "starting") {
+      this.stopAsked = true;
+    } else if (this.link.isOpen()) {
+      this.link.send({ type: "stop" });
+    } else {
+      this.end("visitor");
+    }
+  }
+
+  private resume(): void {
+    const ticket = readTicket();
+    if (!ticket) {
+      this.end("visitor"); // another page ended it meanwhile
+      return;
+    }
+    this.loadCapture();
+    void this.link.open((token) => ({
+      type: "resume",
+      token,
+      page: currentPage(VERSION),
+      ticket,
+    }));
+  }
+
+  private onMessage(message: ToVisitor): void {
+    switch (message.type) {
+      case "started":
+      case "continued":
+        this.onRunning(message.key, message.ticket, message.type === "started");
+        break;
+      case "agentjoin":
+        this.events.fire("agentjoin", { name: message.name });
+        break;
+      case "keyframe":
+        this.capture?.keyframe();
+        break;
+      case "ended":
+        this.end(message.reason);
+        break;
+      case "refused":
+        this.onRefused(message.code, message.message);
+        break;
+    }
+  }
+
+  private onRunning(key: string, ticket: string, isNew: boolean): void {
+    this.state = "on";
+    this.key = key;
+    this.retries = 0;
+    writeTicket(ticket);
+    this.link.send({ type: "confirm", ticket });
+    if (this.stopAsked) {
+      this.link.send({ type: "stop" });
+      return;
+    }
+    if (this.capture) this.capture.keyframe();
+    else this.startCapture();
+    if (isNew) this.events.fire("sessionstart");
+    else if (!this.continuedHere) this.events.fire("sessioncontinue");
+    this.continuedHere = true;
+  }
+
+  private onRefused(code: string, message: string): void {
+    const known: ErrorCode = code in ERRORS ? (code as ErrorCode) : "refused";
+    if (this.state === "starting") {
+      this.state = "idle";
+      this.events.fail(known, message);
+    } else if (code === "ticket") {
+      this.end("timeout");
+    } else {
+      this.events.fail(known, message);
+      this.end("error");
+    }
+    this.link.close();
+  }
+
+  private onClosed(code: number, retry: boolean): void {
+    if (this.state === "starting") {
+      this.state = "idle";
+      this.events.fail("service");
+      return;
+    }
+    if (this.state === "idle") return;
+    if (this.state === "on") {
+      this.state = "away";
+      this.lostAt = Date.now();
+    }
+    if (retry && Date.now() - this.lostAt < RESUME_WINDOW_MS) {
+      const wait = Math.min(FIRST_RETRY_MS * 2 ** this.retries++, LAST_RETRY_MS);
+      this.retryTimer = setTimeout(() => this.resume(), wait * (0.75 + Math.random() / 2));
+    } else if (code === 4409) {
+      // Another tab is in front now. This one may come back.
+      this.stopCapture();
+      this.resumeWhenShownAgain();
+    } else {
+      this.events.fail("conndrop");
+      this.end("error");
+    }
+  }
+
+  private resumeWhenShownAgain(): void {
+    const shown = () => {
+      if (document.visibilityState !== "visible") return;
+      document.removeEventListener("visibilitychange", shown);
+      this.resumeWhenShown();
+    };
+    document.addEventListener("visibilitychange", shown);
+  }
+
+  private end(reason: string): void {
+    this.stopCapture();
+    this.link.close();
+    clearTimeout(this.retryTimer);
+    this.state = "idle";
+    this.key = undefined;
+    this.continuedHere = false;
+    writeTicket("");
+    this.events.fire("sessionend", { reason });
+  }
+
+  /** The page goes, perhaps into the browser's back/forward cache. */
+  private leavePage(): void {
+    clearTimeout(this.retryTimer);
+    this.stopCapture();
+    this.link.close();
+    if (this.state === "on") this.state = "away";
+    this.continuedHere = false;
+  }
+
+  private loadCapture(): void {
+    if (this.internal.startCapture) return;
+    this.internal.insert(`capture.js?v=${this.captureDigest}`, () => this.startCapture());
+  }
+
+  /** Needs two things, whichever comes last: the capture script and a running session. */
+  private startCapture(): void {
+    if (this.state !== "on" || this.capture) return;
+    this.capture = this.internal.startCapture?.(this.link);
+  }
+
+  private stopCapture(): void {
+    this.capture?.stop();
+    this.capture = undefined;
+  }
+}
+
+function writeTicket(ticket: string): void {
+  const age = ticket ? "" : "; Max-Age=0";
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  // biome-ignore lint/suspicious/noDocumentCookie: cookieStore is missing on plain http
+  document.cookie = `${SESSION_COOKIE}=${ticket}; Path=/; SameSite=Lax${age}${secure}`;
+}

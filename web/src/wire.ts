@@ -1,0 +1,84 @@
+// The wire protocol, as relay/wire.py has it.
+
+export const SUBPROTOCOL = "cobrowse.1";
+const HEADER_BYTES = 8;
+const KIND_CAPTURE = 1;
+const FLAG_KEYFRAME = 1;
+
+export interface Page {
+  url: string;
+  title: string;
+  browser: { name: string; version: string; platform: string };
+  visitorversion: string;
+}
+
+export interface Person {
+  visitorid?: string;
+  name?: string;
+  email?: string;
+  phone?: string;
+}
+
+export type FromVisitor =
+  | { type: "start"; token: string; page: Page; key: string; person: Person }
+  | { type: "resume"; token: string; page: Page; ticket: string }
+  | { type: "confirm"; ticket: string }
+  | { type: "stop" };
+
+export type ToVisitor =
+  | { type: "started" | "continued"; key: string; ticket: string }
+  | { type: "agentjoin"; name: string }
+  | { type: "keyframe" }
+  | { type: "ended"; reason: string }
+  | { type: "refused"; code: string; message: string };
+
+export type SessionState = "waiting" | "active" | "away" | "ended";
+
+export interface Listed {
+  key: string;
+  state: SessionState;
+  age_s: number;
+  agents: number;
+  page: Page;
+  person: Person;
+}
+
+export type ToAgent =
+  | { type: "joined"; key: string; state: SessionState; page: Page; person: Person }
+  | { type: "navigate"; page: Page }
+  | { type: "state"; state: SessionState }
+  | { type: "sessions"; sessions: Listed[] }
+  | { type: "ended"; reason: string }
+  | { type: "refused"; code: string; message: string };
+
+/** Close codes after which the same peer may connect again. */
+export function mayReconnect(code: number): boolean {
+  return code < 4000 || code === 4408 || code === 4413;
+}
+
+export interface Frame {
+  keyframe: boolean;
+  sequence: number;
+  payload: Uint8Array;
+}
+
+export function packFrame(frame: Frame): Uint8Array {
+  const out = new Uint8Array(HEADER_BYTES + frame.payload.length);
+  const view = new DataView(out.buffer);
+  view.setUint8(0, KIND_CAPTURE);
+  view.setUint8(1, frame.keyframe ? FLAG_KEYFRAME : 0);
+  view.setUint32(4, frame.sequence);
+  out.set(frame.payload, HEADER_BYTES);
+  return out;
+}
+
+/** Undefined for what is no capture frame. */
+export function unpackFrame(bytes: Uint8Array): Frame | undefined {
+  if (bytes.length <= HEADER_BYTES || bytes[0] !== KIND_CAPTURE) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    keyframe: (view.getUint8(1) & FLAG_KEYFRAME) !== 0,
+    sequence: view.getUint32(4),
+    payload: bytes.subarray(HEADER_BYTES),
+  };
+}
