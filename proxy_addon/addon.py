@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.http import Headers, HTTPFlow, Response
@@ -81,12 +82,8 @@ class Cobrowse:
         try:
             loaded = settings.load(ctx.options.cobrowse_config)
             if ctx.options.cobrowse_relay:
-                proxy = replace_relay(loaded.proxy, ctx.options.cobrowse_relay)
-                loaded = settings.Settings(
-                    proxy=proxy,
-                    groups=loaded.groups,
-                    token_secret_file=loaded.token_secret_file,
-                )
+                proxy = msgspec.structs.replace(loaded.proxy, relay=ctx.options.cobrowse_relay)
+                loaded = msgspec.structs.replace(loaded, proxy=proxy)
         except (settings.SettingsError, ValueError) as error:
             raise exceptions.OptionsError(  # type: ignore[no-untyped-call, unused-ignore]
                 f"cobrowse: {error}"
@@ -356,12 +353,6 @@ class Cobrowse:
         # mitmproxy keeps every message for its user interface; a session would fill the memory.
         if flow.websocket is not None:
             del flow.websocket.messages[:-1]
-
-
-def replace_relay(proxy: settings.ProxySettings, relay: str) -> settings.ProxySettings:
-    """The same settings with another relay. Raises: ValueError for what is no http URL."""
-    values = {name: getattr(proxy, name) for name in proxy.__struct_fields__}
-    return settings.ProxySettings(**{**values, "relay": relay})
 
 
 def _needs(origin: str, prefix: str, direct_url: str) -> csp.Needs:

@@ -13,6 +13,13 @@ import msgspec
 from msgspec import Meta
 
 
+def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"{key} must be a URL that starts with {wanted}, not {url!r}")
+
+
 class SettingsError(Exception):
     """A config file that cannot be used. key: where, in the file's own words."""
 
@@ -147,10 +154,3 @@ def parse(raw: dict[str, Any]) -> Settings:
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `")
         raise SettingsError(where.rstrip("`").removeprefix("$").lstrip("."), problem) from error
-
-
-def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise ValueError(f"{key} must be a URL that starts with {wanted}, not {url!r}")

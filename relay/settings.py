@@ -15,6 +15,14 @@ from msgspec import Meta
 from relay.errors import SetupError
 
 
+def split_listen(listen: str) -> tuple[str, int]:
+    """host and port of "host:port" or "[v6]:port". Raises: ValueError."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"listen must be host:port, not {listen!r}")
+    return host.strip("[]"), int(port)
+
+
 class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Section [relay]."""
 
@@ -44,7 +52,7 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_peers: Annotated[
         list[str],
         Meta(description="Addresses of proxies whose X-Forwarded-* headers count."),
-    ] = ["127.0.0.1", "::1"]
+    ] = msgspec.field(default_factory=lambda: ["127.0.0.1", "::1"])
 
     def __post_init__(self) -> None:
         split_listen(self.listen)
@@ -104,14 +112,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if len(secret) < 32:
             raise SetupError(f"the token secret {path} is too short: delete it to get a new one")
         return secret
-
-
-def split_listen(listen: str) -> tuple[str, int]:
-    """host and port of "host:port" or "[v6]:port". Raises: ValueError."""
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"listen must be host:port, not {listen!r}")
-    return host.strip("[]"), int(port)
 
 
 def load(path: str) -> Settings:

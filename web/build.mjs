@@ -17,29 +17,19 @@ const common = {
   absWorkingDir: here("."),
 };
 
-// The recorder's package carries the replayer and a CSS parser in the same file. Three edits, made
-// while bundling, let the bundler drop what recording never calls; a count that does not match
-// means another release of the package, to be looked at by a person.
-const trimmedRecorder = {
-  name: "trimmed-recorder",
+// One edit of the recorder, made while bundling. A count that does not match means another release of
+// the package, to be looked at by a person.
+const ACCESSORS = /("shadowRoot"),\s*"querySelector",\s*"querySelectorAll"/g;
+const quietRecorder = {
+  name: "quiet-recorder",
   setup(build) {
     build.onLoad({ filter: /rrweb[\\/]dist[\\/]rrweb\.js$/ }, async ({ path }) => {
-      let text = await readFile(path, "utf8");
-      const edit = (count, pattern, replacement) => {
-        const found = text.match(pattern)?.length ?? 0;
-        if (found !== count) throw new Error(`${pattern}: ${found} matches, expected ${count}`);
-        text = text.replace(pattern, replacement);
-      };
-      // Listed as accessors, these two methods never look native: the recorder would add two
-      // hidden frames to the visitor's page to get "clean" ones.
-      edit(3, /("shadowRoot"),\s*"querySelector",\s*"querySelectorAll"/g, "$1");
-      edit(48, /^import_postcss\$?\d*\.default\.\w+;$/gm, "");
-      edit(
-        2,
-        /^(var postcss_default\$?\d*) = (import_postcss\$?\d*\.default);$/gm,
-        "$1 = /* @__PURE__ */ (() => $2)();",
-      );
-      return { contents: text, loader: "js" };
+      const text = await readFile(path, "utf8");
+      const found = text.match(ACCESSORS)?.length ?? 0;
+      if (found !== 3) throw new Error(`${ACCESSORS}: ${found} matches, expected 3`);
+      // Listed as accessors, these two methods never look native: the recorder would add two hidden
+      // frames to the visitor's page to get "clean" ones.
+      return { contents: text.replace(ACCESSORS, "$1"), loader: "js" };
     });
   },
 };
@@ -69,7 +59,7 @@ if (process.argv.includes("--tests")) {
   await mkdir(RELAY, { recursive: true });
   await bundle("src/stub.ts", here("../proxy_addon/static/stub.js"));
   const capture = await bundle("src/capture/main.ts", `${RELAY}/capture.js`, {
-    plugins: [trimmedRecorder],
+    plugins: [quietRecorder],
   });
   await bundle("src/visitor/main.ts", `${RELAY}/loader.js`, {
     define: { CAPTURE_DIGEST: JSON.stringify(capture) },

@@ -1,0 +1,94 @@
+"""The cobrowse command: reads its arguments, and starts or prints what they ask for."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import proxy_addon
+from cobrowse import config, up
+from cobrowse.processes import StartError
+from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
+from relay.errors import SetupError
+from relay.server import run as run_relay
+
+EPILOG: Final = """examples:
+  cobrowse demo                                  try it: a small bank, the proxy and the relay
+  cobrowse up --origin http://legacy.example     put it in front of a site
+  cobrowse loginkey --group 12345 --user anna    make an agent's credential
+  mitmdump -s $(cobrowse addon) --mode reverse:http://legacy.example \\
+      --set block_global=false --set cobrowse_config=cobrowse.toml
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command. Ends the process with status 2 and one line for what the user can mend."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (config.ConfigError, StartError, SetupError, ValueError) as error:
+        sys.exit(f"cobrowse: {error}")
+    except KeyboardInterrupt:
+        print("\nStopped.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cobrowse",
+        description="Co-browsing for sites that cannot be changed.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version("cobrowse-proxy"))
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="a demo bank, the proxy and the relay on this machine")
+    demo.set_defaults(run=lambda a: up.demo(a.listen, a.relay_listen))
+    in_front = commands.add_parser("up", help="the proxy in front of a site, and the relay")
+    in_front.add_argument("--origin", metavar="URL", help="the site, over the config file's")
+    in_front.add_argument("--config", metavar="FILE", help="cobrowse.toml (see docs/config.md)")
+    in_front.set_defaults(run=lambda a: up.up(a.config, a.origin, a.listen, a.relay_listen))
+    for command in (demo, in_front):
+        command.add_argument("--listen", metavar="HOST:PORT", help="where visitors come in")
+        command.add_argument("--relay-listen", metavar="HOST:PORT", help="where the relay listens")
+
+    relay = commands.add_parser("relay", help="the relay alone")
+    relay.add_argument("--config", metavar="FILE", default="", help="cobrowse.toml")
+    relay.add_argument("--relay-listen", metavar="HOST:PORT", help="over the config file's")
+    relay.set_defaults(run=_relay)
+
+    loginkey = commands.add_parser("loginkey", help="make an agent's time-limited credential")
+    loginkey.add_argument("--group", metavar="ID", help="group id; not needed when there is one")
+    loginkey.add_argument("--user", metavar="ID", required=True, help="the agent's own id")
+    loginkey.add_argument("--ttl", metavar="SECONDS", type=int, default=3600)
+    loginkey.add_argument("--config", metavar="FILE", help="cobrowse.toml with the API key")
+    loginkey.set_defaults(run=_loginkey)
+
+    addon = commands.add_parser("addon", help="print the addon's path, for mitmdump -s")
+    addon.set_defaults(run=lambda _: print(Path(proxy_addon.__file__).with_name("addon.py")))
+    return parser
+
+
+def _relay(arguments: argparse.Namespace) -> None:
+    _, settings = config.load(arguments.config)
+    if arguments.relay_listen:
+        relay = msgspec.structs.replace(settings.relay, listen=arguments.relay_listen)
+        settings = msgspec.structs.replace(settings, relay=relay)
+    run_relay(settings)
+
+
+def _loginkey(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.ttl <= LOGIN_KEY_MAX_AGE_S:
+        raise ValueError(f"--ttl must be 1 to {LOGIN_KEY_MAX_AGE_S} seconds")
+    path = arguments.config or config.own_file()
+    _, settings = config.load(path)
+    group = arguments.group or (next(iter(settings.groups)) if len(settings.groups) == 1 else "")
+    if group not in settings.groups or not settings.groups[group].api_key:
+        raise ValueError(f"{path} has no group {group!r} with an api_key")
+    expiry = int(time.time()) + arguments.ttl
+    print(make_login_key(group, arguments.user, settings.groups[group].api_key, expiry))

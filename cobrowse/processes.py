@@ -1,0 +1,112 @@
+"""Start the parts as processes of their own, wait until they answer, and end them all together."""
+
+import contextlib
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Final, NoReturn
+
+READY_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 8.0
+_POLL_S: Final = 0.05
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class StartError(Exception):
+    """Something cannot be started; says what the user can do."""
+
+
+def check_free(host: str, port: int, option: str) -> None:
+    """Raises: StartError when another program listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartError(
+                f"cannot listen on {host}:{port}: {error.strerror}. "
+                f"Choose another address with {option} host:port."
+            ) from error
+
+
+class Processes:
+    """Child processes that live and die together.
+
+    When one ends by itself, or this process is told to stop, all are ended; on Linux they also end
+    when this process is killed outright.
+    """
+
+    def __init__(self) -> None:
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        child = subprocess.Popen([sys.executable, *command], preexec_fn=_die_with_parent)
+        self._children[name] = child
+
+    def wait_ready(self, host: str, port: int, name: str) -> None:
+        """Until a part accepts connections. Raises: StartError when it ends or takes too long."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            self._raise_if_one_ended()
+            with contextlib.suppress(OSError), socket.create_connection((host, port), 1.0):
+                return
+            time.sleep(_POLL_S)
+        raise StartError(f"{name} did not answer on {host}:{port} in {READY_TIMEOUT_S:.0f} s")
+
+    def wait(self) -> NoReturn:
+        """Until interrupted (KeyboardInterrupt) or a part ends. Raises: StartError for the last."""
+        while True:
+            self._raise_if_one_ended()
+            time.sleep(_POLL_S * 4)
+
+    def stop(self) -> None:
+        for child in self._children.values():
+            if child.poll() is None:
+                child.terminate()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for child in self._children.values():
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def _raise_if_one_ended(self) -> None:
+        for name, child in self._children.items():
+            if child.poll() is not None:
+                raise StartError(f"{name} has ended (exit status {child.returncode})")
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Processes]:
+    """Processes that are stopped at the end of the block, whatever ends it.
+
+    SIGTERM and SIGINT end the block as KeyboardInterrupt; while it ends, more of them change
+    nothing, so that no child is left.
+    """
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    processes = Processes()
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield processes
+    finally:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        processes.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _die_with_parent() -> None:
+    """In the child, before it runs: Linux ends it when the parent is gone."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
