@@ -49,23 +49,30 @@ def demo(listen: str | None, relay_listen: str | None) -> None:
         _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen)
 
 
+def start(
+    processes: Processes, path: str, origin: str, at: tuple[str, int], relay_at: tuple[str, int]
+) -> None:
+    """Start relay and proxy, and wait until both answer. Raises: StartError."""
+    config.load(path)[1].secret()  # made before both look for it
+    _start_relay(processes, path, relay_at)
+    _start_proxy(processes, path, origin, at, relay_at)
+    processes.wait_ready(*relay_at, "the relay")
+    processes.wait_ready(*at, "the proxy")
+
+
 def _run(
     processes: Processes, path: str, origin: str, listen: str | None, relay_listen: str | None
 ) -> None:
     proxy_settings, relay_settings = config.load(path)
-    visitor_at = split_listen(listen or proxy_settings.proxy.listen)
+    at = split_listen(listen or proxy_settings.proxy.listen)
     relay_at = split_listen(relay_listen or relay_settings.relay.listen)
-    check_free(*visitor_at, "--listen")
+    check_free(*at, "--listen")
     check_free(*relay_at, "--relay-listen")
-    relay_settings.secret()  # made before both look for it
-    _start_relay(processes, path, relay_at)
-    _start_proxy(processes, path, origin, visitor_at, relay_at)
-    processes.wait_ready(*relay_at, "the relay")
-    processes.wait_ready(*visitor_at, "the proxy")
+    start(processes, path, origin, at, relay_at)
     relay_url = relay_settings.relay.url()
     if relay_listen and not relay_settings.relay.public_url:
         relay_url = f"http://{_address(*relay_at)}"
-    _announce(path, f"http://{_address(*visitor_at)}/", relay_url, relay_settings)
+    _announce(path, f"http://{_address(*at)}/", relay_url, relay_settings)
     processes.wait()
 
 

@@ -6,7 +6,7 @@ understand.
 """
 
 import struct
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -57,7 +57,7 @@ class Start(msgspec.Struct, tag="start", frozen=True):
 
     token: str
     page: Page
-    key: SessionKey | Literal[""] = ""
+    key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,50}\Z")] = ""
     person: Person = Person()
 
 

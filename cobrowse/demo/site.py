@@ -108,7 +108,7 @@ class Bank(BaseHTTPRequestHandler):
         self._send(whole.encode(page.charset), "text/html", page.headers)
 
     def _send_file(self, path: str) -> None:
-        name = path.removeprefix("/files/")
+        name = "logo.svg" if path == "/favicon.ico" else path.removeprefix("/files/")
         known = {"bank.css", "logo.svg", "rates.js"}
         private = {"private/accounts.css", "private/chart.svg", "private/card.svg"}
         if name in private and not self._logged_in():

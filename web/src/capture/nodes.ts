@@ -11,7 +11,8 @@ export interface SerializedNode {
 
 export const META = 4;
 export const FULL_SNAPSHOT = 2;
-const INCREMENTAL = 3;
+export const INCREMENTAL = 3;
+export const MOUSE_MOVE = 1;
 const MUTATION = 0;
 
 interface MutationData {

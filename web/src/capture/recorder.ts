@@ -3,6 +3,7 @@ import { type eventWithTime, record } from "rrweb";
 import { FrameEncoder } from "../codec";
 import type { Capture, Sink } from "../globals";
 import { imageData } from "./images";
+import { watchMouseRest } from "./mouse";
 import { attributeEvent, META, visitElements } from "./nodes";
 import { isSecret, maskValue } from "./secrets";
 
@@ -21,14 +22,12 @@ class Recorder implements Capture {
   private stopped = false;
   private readonly waiting = new WeakSet<Element>();
   private readonly stopRecording: (() => void) | undefined;
+  private readonly stopMouse: () => void;
 
   constructor(private readonly sink: Sink) {
     this.stopRecording = record({
       // Called inside the page's own calls: it may only put aside, and never throw.
-      emit: (event) => {
-        this.queue.push(event);
-        this.flushSoon();
-      },
+      emit: (event) => this.add(event),
       errorHandler: () => true,
       recordAfter: "DOMContentLoaded",
       inlineStylesheet: true,
@@ -41,6 +40,7 @@ class Recorder implements Capture {
       inlineImages: false,
       collectFonts: false,
     });
+    this.stopMouse = watchMouseRest((event) => this.add(event));
   }
 
   keyframe(): void {
@@ -54,11 +54,14 @@ class Recorder implements Capture {
   stop(): void {
     this.stopped = true;
     this.stopRecording?.();
+    this.stopMouse();
     this.queue = [];
   }
 
-  private flushSoon(): void {
-    if (this.flushing || this.stopped) return;
+  private add(event: eventWithTime): void {
+    if (this.stopped) return;
+    this.queue.push(event);
+    if (this.flushing) return;
     this.flushing = true;
     queueMicrotask(() => this.flush());
   }
@@ -120,9 +123,8 @@ class Recorder implements Capture {
   private send(image: HTMLImageElement, id: number): void {
     this.waiting.delete(image);
     const data = imageData(image);
-    if (!data || this.stopped) return;
-    this.queue.push(attributeEvent(id, { src: data }));
-    this.flushSoon();
+    if (!data) return;
+    this.add(attributeEvent(id, { src: data }));
   }
 }
 

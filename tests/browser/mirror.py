@@ -1,0 +1,74 @@
+"""What the visitor's page and the agent's copy of it must have in common."""
+
+import difflib
+import io
+import json
+import time
+
+import pytest
+from PIL import Image, ImageChops
+from playwright.sync_api import Page, expect
+
+# A page as nested lists. Left out: what the copy carries in another form (scripts, style sheets), the
+# addresses of images, which it has as data, and autocomplete, which it switches off. Links are
+# compared as the browser resolves them.
+_TREE = """
+(body) => {
+  const skip = new Set(["SCRIPT", "NOSCRIPT", "STYLE", "LINK", "META", "TEMPLATE"]);
+  const unequal = new Set([
+    "src", "srcset", "href", "action", "value", "selected", "checked", "autocomplete",
+  ]);
+  const walk = (node) => {
+    if (node.nodeType === 3) return node.data.trim();
+    if (node.nodeType !== 1 || skip.has(node.tagName)) return "";
+    const shown = [node.tagName.toLowerCase()];
+    const attributes = [...node.attributes]
+      .filter(({ name }) => !unequal.has(name) && !name.startsWith("rr_"))
+      // The copy marks hovered elements with a class of this name.
+      .map(({ name, value }) => [name, value.replace(/ ?:hover/, "")])
+      .filter(([name, value]) => name !== "class" || value)
+      .map(([name, value]) => `${name}=${value}`);
+    shown.push(attributes.sort().join(" "));
+    if (node.tagName === "A") shown.push(node.href);
+    if ("value" in node && typeof node.value === "string") shown.push("value " + node.value);
+    if (node.tagName === "INPUT") shown.push("checked " + node.checked);
+    shown.push([...node.childNodes].map(walk).filter((child) => child !== ""));
+    return shown;
+  };
+  return walk(body);
+}
+"""
+_COPY = 'document.querySelector("#screen iframe").contentDocument.body'
+
+
+def until(page: Page, expression: str, *, timeout_s: float = 10.0) -> None:
+    """Wait for a JavaScript condition, also where the page's own policy forbids eval()."""
+    deadline = time.monotonic() + timeout_s
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(20)
+
+
+def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
+    """Until the agent's copy equals the page; fails with the lines that differ."""
+    expect(agent.locator("body")).to_have_attribute("data-page", "shown")
+    deadline = time.monotonic() + 5.0
+    while True:
+        wanted = visitor.evaluate(f"({_TREE})(document.body)")
+        found = agent.evaluate(f"({_TREE})({_COPY})")
+        if wanted == found:
+            return
+        if time.monotonic() > deadline:
+            lines = [json.dumps(tree, indent=1).splitlines() for tree in (wanted, found)]
+            pytest.fail("\n".join(difflib.unified_diff(*lines, "page", "copy", n=2)))
+        agent.wait_for_timeout(20)
+
+
+def difference(visitor: Page, agent: Page) -> float:
+    """How unlike the two look: the share of pixels that differ clearly, 0 to 1."""
+    agent.evaluate("document.querySelector('.replayer-mouse').style.visibility = 'hidden'")
+    page = Image.open(io.BytesIO(visitor.screenshot())).convert("L")
+    copy_of_it = agent.locator("#screen").screenshot()
+    copy = Image.open(io.BytesIO(copy_of_it)).convert("L").resize(page.size)
+    unlike = ImageChops.difference(page, copy).point(lambda value: 255 if value > 48 else 0)
+    return unlike.histogram()[255] / (page.width * page.height)

@@ -1,0 +1,114 @@
+"""The whole in real processes on free ports: an origin that keeps what it hears, proxy and relay."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+from cobrowse import up
+from cobrowse.demo.site import Bank, create_server
+from cobrowse.processes import Processes
+from relay.auth import make_login_key
+
+GROUP = "12345"
+API_KEY = "obviously-fake-api-key"
+CONFIG = """
+token_secret_file = "{folder}/token_secret"
+
+[relay]
+data_dir = "{folder}"
+
+[groups.{group}]
+api_key = "{api_key}"
+
+[groups.{group}.cookies]
+visitorid = "customer_no"
+name = "customer_name"
+email = "customer_mail"
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of one request, as the origin got it."""
+
+    line: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Origin:
+    """The demo bank in a thread, with the heads of all requests it got."""
+
+    server: ThreadingHTTPServer
+    heads: list[Head] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@contextlib.contextmanager
+def serving_origin() -> Iterator[Origin]:
+    heads: list[Head] = []
+
+    class RecordingBank(Bank):
+        def parse_request(self) -> bool:
+            parsed = super().parse_request()
+            if parsed:
+                line = self.raw_requestline.decode("latin-1").strip()
+                heads.append(Head(line, tuple(self.headers.items())))
+            return parsed
+
+    server = create_server(0, RecordingBank)
+    thread = threading.Thread(target=server.serve_forever, name="origin")
+    thread.start()
+    try:
+        yield Origin(server, heads)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Stack:
+    """Where everything is."""
+
+    visitor_url: str
+    relay_url: str
+    group: str = GROUP
+
+    def login(self, user: str = "anna") -> str:
+        """Query parameters that log an agent in."""
+        key = make_login_key(self.group, user, API_KEY, int(time.time()) + 600)
+        return f"partnerid={self.group}&partneruserid={user}&loginkey={quote(key)}"
+
+    def agent_view(self, key: str, user: str = "anna") -> str:
+        return f"{self.relay_url}/cobrowse/AgentView.aspx?SessionKey={key}&{self.login(user)}"
+
+
+@contextlib.contextmanager
+def running_stack(folder: Path, origin_url: str, *, more_config: str = "") -> Iterator[Stack]:
+    config = folder / "cobrowse.toml"
+    text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
+    config.write_text(text + more_config)
+    port, relay_port = free_port(), free_port()
+    processes = Processes()
+    try:
+        at, relay_at = ("127.0.0.1", port), ("127.0.0.1", relay_port)
+        up.start(processes, str(config), origin_url, at, relay_at)
+        yield Stack(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{relay_port}")
+    finally:
+        processes.stop()
