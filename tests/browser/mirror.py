@@ -35,7 +35,7 @@ _TREE = """
     shown.push([...node.childNodes].map(walk).filter((child) => child !== ""));
     return shown;
   };
-  return walk(body);
+  return [body.ownerDocument.compatMode, walk(body)];
 }
 """
 _COPY = 'document.querySelector("#screen iframe").contentDocument.body'

@@ -10,6 +10,30 @@ interface Inner {
   resetCache(): void;
 }
 
+const FULL_SNAPSHOT = 2;
+const DOCTYPE_NODE = 1;
+
+interface SnapshotRoot {
+  compatMode?: string;
+  childNodes: SnapshotChild[];
+}
+
+interface SnapshotChild {
+  type: number;
+  name?: string;
+  publicId?: string;
+  systemId?: string;
+}
+
+function doctypeText({ name = "html", publicId = "", systemId = "" }: SnapshotChild): string {
+  const clean = (text: string) => text.replace(/[<>"']/g, "");
+  let ids = "";
+  if (publicId) ids = ` PUBLIC "${clean(publicId)}"`;
+  else if (systemId) ids = " SYSTEM";
+  if (systemId) ids += ` "${clean(systemId)}"`;
+  return `<!DOCTYPE ${clean(name)}${ids}>`;
+}
+
 const VIDEO_CONTROLS_OFF = "video::-webkit-media-controls { display: none !important; }";
 
 export class LiveReplay {
@@ -46,10 +70,30 @@ export class LiveReplay {
     if (batch.keyframe) this.inner.resetCache();
     for (const event of batch.events) {
       if (!this.started) this.begin(event);
+      if ((event.type as number) === FULL_SNAPSHOT) this.keepLayoutMode(event);
       this.inner.getCastFn(event, true)();
       this.inner.emitter.emit("flush");
     }
     return batch.keyframe;
+  }
+
+  /**
+   * The player puts a doctype into the copy as a node, which leaves it in standards mode. Written into
+   * the opened document instead, it gives the copy the layout mode of the page.
+   */
+  private keepLayoutMode(event: eventWithTime): void {
+    const root = (event.data as { node: SnapshotRoot }).node;
+    const doctype = root.childNodes.find((child) => child.type === DOCTYPE_NODE);
+    const copy = this.player.iframe.contentDocument;
+    if (!doctype || !copy) return;
+    root.childNodes = root.childNodes.filter((child) => child !== doctype);
+    root.compatMode = "";
+    const text = doctypeText(doctype);
+    copy.open = (() => {
+      (Document.prototype.open as () => Document).call(copy);
+      copy.write(text);
+      return copy;
+    }) as typeof copy.open;
   }
 
   private begin(first: eventWithTime): void {

@@ -103,6 +103,8 @@ class Recorder implements Capture {
         // Remembers a password field before the page can turn it into a text field.
         isSecret(node);
         if (node.tagName === "SOURCE") delete attributes.srcset;
+        // A sheet that has not loaded yet: its rules follow when it has.
+        if (node.tagName === "LINK") delete attributes.href;
       }
     });
   }
