@@ -1,4 +1,4 @@
-"""The whole in real processes on free ports: an origin that keeps what it hears, proxy and relay."""
+"""The whole on free ports: an origin that keeps what it hears, and proxy and relay as processes."""
 
 import contextlib
 import socket

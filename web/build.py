@@ -41,18 +41,25 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def main() -> None:
+def npm(*arguments: str) -> None:
+    """Run npm in this folder. Raises: SystemExit with npm's own status where it fails."""
+    status = subprocess.run([*npm_command(), *arguments], cwd=WEB).returncode
+    if status:
+        sys.exit(status)
+
+
+def main(tasks: list[str]) -> None:
+    """Build if need be, then run the named npm scripts."""
     wanted = fingerprint()
     built = STAMP.is_file() and STAMP.read_text() == wanted
-    if built and OUTPUTS[0].is_file() and any(OUTPUTS[1].glob("*.js")):
-        return
-    npm = npm_command()
-    print("Building the browser scripts ...", flush=True)
-    quiet = ["--silent", "--no-audit", "--no-fund"]
-    subprocess.run([*npm, "ci", *quiet], cwd=WEB, check=True)
-    subprocess.run([*npm, "run", "--silent", "build"], cwd=WEB, check=True)
-    STAMP.write_text(wanted)
+    if not (built and OUTPUTS[0].is_file() and any(OUTPUTS[1].glob("*.js"))):
+        print("Building the browser scripts ...", flush=True)
+        npm("ci", "--loglevel=error", "--no-audit", "--no-fund")
+        npm("run", "--silent", "build")
+        STAMP.write_text(wanted)
+    for task in tasks:
+        npm("run", "--silent", task)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

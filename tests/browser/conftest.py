@@ -1,12 +1,11 @@
 """A real Chromium, driven by Playwright, and the whole stack behind it."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.install_chromium import find
 from tests.stack import Origin, Stack, running_stack, serving_origin
 
 FLAGS = [
@@ -23,13 +22,7 @@ VIEWPORT = {"width": 1000, "height": 700}
 
 
 def chromium_path() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
-        if path := shutil.which(name):
-            return path
-    unpacked = Path("/tmp/chromium")
-    if unpacked.is_file():
-        return str(unpacked)
-    pytest.fail("there is no Chromium: `make test` installs one")
+    return find() or pytest.fail("there is no Chromium: `make test` installs one")
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
 
-# A page as nested lists. Left out: what the copy carries in another form (scripts, style sheets), the
-# addresses of images, which it has as data, and autocomplete, which it switches off. Links are
-# compared as the browser resolves them.
+# A page as nested lists. Left out: what the copy carries in another form (scripts, style sheets),
+# the addresses of images, which it has as data, and autocomplete, which it switches off. Links
+# are compared as the browser resolves them.
 _TREE = """
 (body) => {
   const skip = new Set(["SCRIPT", "NOSCRIPT", "STYLE", "LINK", "META", "TEMPLATE"]);

