@@ -109,9 +109,7 @@ def test_a_whole_session(
 
 
 @pytest.mark.parametrize("path", ["/tokyo", "/safe", "/rates"])
-def test_special_pages_are_mirrored(
-    stack: Stack, visitor: Page, agent: Page, path: str
-) -> None:
+def test_special_pages_are_mirrored(stack: Stack, visitor: Page, agent: Page, path: str) -> None:
     errors: list[str] = []
     visitor.on("pageerror", lambda error: errors.append(str(error)))
     visitor.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
@@ -256,9 +254,7 @@ def test_without_a_good_login_an_agent_gets_a_plain_page(
     assert sockets == []
 
 
-def test_a_console_lists_sessions_and_joins_one(
-    stack: Stack, visitor: Page, agent: Page
-) -> None:
+def test_a_console_lists_sessions_and_joins_one(stack: Stack, visitor: Page, agent: Page) -> None:
     agent.goto(f"{stack.relay_url}/console?{stack.login()}")
     expect(agent.locator("#state")).to_have_text("Live")
     log_in(visitor, stack.visitor_url)
