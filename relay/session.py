@@ -133,7 +133,7 @@ class Session:
         self._visitor_peer, self.page = peer, page
         # Until the new holder confirms, the old ticket stays good: its page may never have loaded.
         confirmed, *offered = self._tickets
-        self._tickets = [confirmed, *offered[1 - _TICKETS_KEPT :], ticket]
+        self._tickets = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
         self._keyframe_wanted = False
         came = Change.VISITOR_CAME_TO_AGENTS if self.agents else Change.VISITOR_CAME_TO_NOBODY
         actions.append(Send((peer,), wire.Continued(self.key, f"{self.key}.{ticket}")))

@@ -1,6 +1,7 @@
 """Make sure that the browser tests find a Chromium: on PATH, from apt, or from an npm package."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -43,10 +44,8 @@ def main() -> None:
 
 def install_from_npm() -> None:
     """Unpack the browser that @sparticuz/chromium carries to UNPACKED."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "web"))
-    from build import npm_command  # type: ignore[import-not-found, unused-ignore]
-
-    npm = npm_command()
+    web = Path(__file__).resolve().parent.parent / "web"
+    npm = runpy.run_path(str(web / "build.py"))["npm_command"]()
     node = str(Path(npm[0]).with_name("node"))
     with tempfile.TemporaryDirectory() as folder:
         quiet = ["--silent", "--no-audit", "--no-fund"]

@@ -67,8 +67,7 @@ def serving_origin() -> Iterator[Origin]:
         def parse_request(self) -> bool:
             parsed = super().parse_request()
             if parsed:
-                line = self.raw_requestline.decode("latin-1").strip()
-                heads.append(Head(line, tuple(self.headers.items())))
+                heads.append(Head(self.requestline, tuple(self.headers.items())))
             return parsed
 
     server = create_server(0, RecordingBank)

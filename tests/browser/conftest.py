@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.install_chromium import find
 from tests.stack import Origin, Stack, running_stack, serving_origin
@@ -18,7 +18,7 @@ FLAGS = [
     "--disable-sync",
 ]
 TIMEOUT_MS = 10_000
-VIEWPORT = {"width": 1000, "height": 700}
+VIEWPORT: ViewportSize = {"width": 1000, "height": 700}
 
 
 def chromium_path() -> str:

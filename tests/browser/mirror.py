@@ -59,8 +59,8 @@ def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
         if wanted == found:
             return
         if time.monotonic() > deadline:
-            lines = [json.dumps(tree, indent=1).splitlines() for tree in (wanted, found)]
-            pytest.fail("\n".join(difflib.unified_diff(*lines, "page", "copy", n=2)))
+            page, copy = (json.dumps(t, indent=1).splitlines() for t in (wanted, found))
+            pytest.fail("\n".join(difflib.unified_diff(page, copy, "page", "copy", n=2)))
         agent.wait_for_timeout(20)
 
 

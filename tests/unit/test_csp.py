@@ -1,0 +1,107 @@
+"""Each row: a policy before, the policy after, and whether the snippet must carry the nonce."""
+
+import pytest
+
+from proxy_addon.csp import Needs, allow, forbids_scripts
+
+CSP = b"Content-Security-Policy"
+OWN = "http://shop.test/.cobrowse/"
+SOCKET = "ws://shop.test/.cobrowse/"
+NEEDS = Needs(scripts=[OWN], connect=[OWN, SOCKET], own_origin=True)
+DIRECT = Needs(scripts=[OWN], connect=[OWN, "wss://relay.test/visitor/socket"], own_origin=False)
+NONCE = "'nonce-FRESH'"
+
+
+def edit(policy: str, needs: Needs = NEEDS, name: bytes = CSP) -> tuple[str, str]:
+    fields, nonce = allow(((name, policy.encode()),), needs, fresh_nonce="FRESH")
+    return fields[0][1].decode(), nonce
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "nonce"),
+    [
+        ("frame-ancestors 'self'", "frame-ancestors 'self'", ""),
+        ("script-src 'self'", f"script-src 'self' {NONCE}", "FRESH"),
+        ("script-src 'none'", f"script-src {NONCE}", "FRESH"),
+        ("script-src", f"script-src {NONCE}", "FRESH"),
+        ("script-src 'nonce-abc' 'self'", "script-src 'nonce-abc' 'self'", "abc"),
+        (
+            "script-src 'strict-dynamic' 'sha256-x'",
+            f"script-src 'strict-dynamic' 'sha256-x' {NONCE}",
+            "FRESH",
+        ),
+        # A nonce would stop the page's own inline scripts.
+        ("script-src 'self' 'unsafe-inline'", "script-src 'self' 'unsafe-inline'", ""),
+        ("script-src 'unsafe-inline' cdn.test", f"script-src 'unsafe-inline' cdn.test {OWN}", ""),
+        ("script-src 'unsafe-inline' *", "script-src 'unsafe-inline' *", ""),
+        # A nonce or hash has switched 'unsafe-inline' off already.
+        (
+            "script-src 'unsafe-inline' 'nonce-abc'",
+            "script-src 'unsafe-inline' 'nonce-abc'",
+            "abc",
+        ),
+        (
+            "script-src 'self'; script-src-elem 'self'",
+            f"script-src 'self'; script-src-elem 'self' {NONCE}",
+            "FRESH",
+        ),
+        (
+            "default-src 'self'",
+            f"default-src 'self'; script-src 'self' {NONCE}",
+            "FRESH",
+        ),
+        (
+            "default-src 'none'; img-src *",
+            f"default-src 'none'; img-src *; script-src {NONCE}; connect-src {OWN} {SOCKET}",
+            "FRESH",
+        ),
+        ("connect-src 'self'", "connect-src 'self'", ""),
+        ("connect-src api.test", f"connect-src api.test {OWN} {SOCKET}", ""),
+        ("connect-src *", "connect-src *", ""),
+        ("trusted-types a b", "trusted-types a b cobrowse", ""),
+        ("trusted-types 'none'", "trusted-types cobrowse", ""),
+        ("SCRIPT-SRC 'Self'", f"script-src 'Self' {NONCE}", "FRESH"),
+        ("script-src 'self'; script-src *", f"script-src 'self' {NONCE}", "FRESH"),
+        ("", "", ""),
+        (";;", ";;", ""),
+    ],
+)
+def test_each_policy(before: str, after: str, nonce: str) -> None:
+    assert edit(before) == (after, nonce)
+    assert edit(before, name=CSP.lower() + b"-report-only") == (after, nonce)
+    assert "unsafe-eval" not in after
+
+
+def test_a_direct_relay_is_let_through() -> None:
+    after, _ = edit("connect-src 'self'", DIRECT)
+    assert after == f"connect-src 'self' {OWN} wss://relay.test/visitor/socket"
+
+
+def test_every_policy_gets_the_same_nonce() -> None:
+    before = (
+        (CSP, b"script-src 'self', script-src 'nonce-own'"),
+        (CSP + b"-Report-Only", b"script-src 'none'"),
+    )
+    after, nonce = allow(before, NEEDS, fresh_nonce="FRESH")
+    assert nonce == "own"
+    assert after[0][1] == b"script-src 'self' 'nonce-own', script-src 'nonce-own'"
+    assert after[1][1] == b"script-src 'nonce-own'"
+
+
+def test_a_nonce_that_is_none_is_not_taken() -> None:
+    assert edit("script-src 'nonce-\"><script>'")[1] == "FRESH"
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("sandbox", True),
+        ("sandbox allow-forms", True),
+        ("sandbox Allow-Scripts", False),
+        ("script-src 'none'", False),
+        ("script-src 'none', sandbox", True),
+    ],
+)
+def test_a_sandbox_without_scripts(policy: str, expected: bool) -> None:
+    assert forbids_scripts(((CSP, policy.encode()),)) is expected
+    assert not forbids_scripts(((CSP + b"-Report-Only", policy.encode()),))
