@@ -1,0 +1,287 @@
+"""The relay in a process of its own, spoken to by a plain WebSocket client."""
+
+import contextlib
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from cobrowse.processes import Processes
+from proxy_addon import token as proxy_token
+from relay import auth, wire
+from relay.errors import Close
+from tests.stack import API_KEY, CONFIG, GROUP, free_port
+
+SECRET = b"obviously-fake-secret-of-enough-length"
+SITE = "http://shop.test"
+PAGE = {"url": f"{SITE}/", "title": "Shop"}
+
+
+class Relay:
+    """The running relay; closes the peers of one test together."""
+
+    def __init__(self, port: int, peers: contextlib.ExitStack) -> None:
+        self.port, self._peers = port, peers
+
+    def open(self, path: str, *, origin: str = SITE, protocol: str = "cobrowse.1") -> "Peer":
+        connection = connect(
+            f"ws://127.0.0.1:{self.port}{path}",
+            origin=Origin(origin),
+            subprotocols=[Subprotocol(protocol)],
+            compression=None,
+        )
+        return Peer(self._peers.enter_context(connection))
+
+    def visitor(self, *, cookie: str = "cookie", **hello: Any) -> "Peer":
+        peer = self.open("/visitor/socket")
+        kind = "resume" if "ticket" in hello else "start"
+        peer.send({"type": kind, "token": visitor_token(cookie=cookie), "page": PAGE, **hello})
+        return peer
+
+    def agent(self, key: str, *, group: str = GROUP, user: str = "anna") -> "Peer":
+        peer = self.open("/agent/socket")
+        peer.send({"type": "join", "token": agent_token(group, user), "key": key})
+        return peer
+
+
+class Peer:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    def send(self, message: dict[str, Any] | str | bytes) -> None:
+        self._connection.send(json.dumps(message) if isinstance(message, dict) else message)
+
+    def get(self) -> Any:
+        """The next message: control messages decoded, frames as bytes."""
+        message = self._connection.recv(timeout=10)
+        return json.loads(message) if isinstance(message, str) else message
+
+    def get_until(self, kind: str) -> Any:
+        while (message := self.get()) == b"" or message.get("type") != kind:
+            pass
+        return message
+
+    def close_code(self) -> int:
+        """Skip what comes and return the code that the relay closes with."""
+        try:
+            while True:
+                self._connection.recv(timeout=10)
+        except ConnectionClosed as closed:
+            assert closed.rcvd is not None
+            return closed.rcvd.code
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def visitor_token(*, cookie: str = "cookie", origin: str = SITE) -> str:
+    return proxy_token.mint(
+        secret=SECRET,
+        group=GROUP,
+        origin=origin,
+        visitor=cookie,
+        identity={"name": "Niels Bohr", "email": "cookie@shop.test"},
+        now=time.time(),
+        token_id=secrets.token_urlsafe(16),
+    )
+
+
+def agent_token(group: str = GROUP, user: str = "anna") -> str:
+    return auth.make_agent_token(auth.AgentToken(group, user, ""), SECRET, time.time())
+
+
+@pytest.fixture(scope="module")
+def relay_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("relay")
+    (folder / "token_secret").write_bytes(SECRET)
+    config = folder / "cobrowse.toml"
+    config.write_text(CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY))
+    port = free_port()
+    listen = f"127.0.0.1:{port}"
+    processes = Processes()
+    command = ["-m", "cobrowse", "relay", "--config", str(config), "--relay-listen", listen]
+    processes.start("relay", command)
+    try:
+        processes.wait_ready("127.0.0.1", port, "relay")
+        yield port
+    finally:
+        processes.stop()
+
+
+@pytest.fixture
+def relay(relay_port: int) -> Iterator[Relay]:
+    with contextlib.ExitStack() as peers:
+        yield Relay(relay_port, peers)
+
+
+def keyframe(content: bytes = b"K" * 400) -> bytes:
+    return wire.pack_frame(content, keyframe=True, sequence=0)
+
+
+def frame(content: bytes) -> bytes:
+    return wire.pack_frame(content, keyframe=False, sequence=1)
+
+
+def test_frames_reach_agents_untouched_and_late_ones_too(relay: Relay) -> None:
+    visitor = relay.visitor(person={"name": "Said on the page"})
+    key = visitor.get()["key"]
+    first = relay.agent(key)
+    joined = first.get()
+    # What the page says comes before the cookies, property by property.
+    assert joined["person"] == {"name": "Said on the page", "email": "cookie@shop.test"}
+    assert visitor.get() == {"type": "agentjoin", "name": "anna"}
+    assert visitor.get() == {"type": "keyframe"}
+    frames = [keyframe(bytes(range(256)) * 40), frame(b"\x00\xff"), frame(b"x" * 70_000)]
+    for data in frames:
+        visitor.send(data)
+    assert first.get() == {"type": "state", "state": "active"}
+    assert [first.get() for _ in frames] == frames
+    late = relay.agent(key, user="bert")
+    assert late.get()["type"] == "joined"
+    assert [late.get() for _ in frames] == frames
+    visitor.send({"type": "stop"})
+    assert first.get() == {"type": "ended", "reason": "visitor"}
+    for peer in (visitor, first, late):
+        assert peer.close_code() == Close.ENDED
+
+
+def test_a_page_load_keeps_the_session_and_a_spent_ticket_is_worth_nothing(relay: Relay) -> None:
+    visitor = relay.visitor()
+    started = visitor.get()
+    visitor.send({"type": "confirm", "ticket": started["ticket"]})
+    agent = relay.agent(started["key"])
+    agent.get_until("state")
+    visitor.close()
+    assert agent.get_until("state") == {"type": "state", "state": "away"}
+    again = relay.visitor(ticket=started["ticket"])
+    continued = again.get()
+    assert (continued["type"], continued["key"]) == ("continued", started["key"])
+    assert continued["ticket"] != started["ticket"]
+    assert agent.get_until("navigate")["page"]["title"] == "Shop"
+    # Not confirmed yet: the page may be gone before it could store the new ticket.
+    third = relay.visitor(ticket=started["ticket"])
+    assert third.get()["type"] == "continued"
+    assert again.close_code() == Close.TAKEN_OVER
+    newest = relay.visitor(ticket=continued["ticket"])
+    ticket = newest.get()["ticket"]
+    newest.send({"type": "confirm", "ticket": ticket})
+    newest.send(keyframe())
+    agent.get_until("navigate")
+    thief = relay.visitor(ticket=ticket, cookie="another browser")
+    assert thief.get()["code"] == "ticket"
+    assert relay.visitor(ticket=started["ticket"]).get()["code"] == "ticket"
+    newest.send({"type": "stop"})
+    assert newest.close_code() == Close.ENDED
+
+
+def test_a_key_in_use_belongs_to_its_visitor(relay: Relay) -> None:
+    visitor = relay.visitor(key="mine")
+    assert visitor.get()["key"] == "mine"
+    assert relay.visitor(key="mine", cookie="another browser").get()["code"] == "dupkey"
+    assert relay.visitor(key="mine").get()["type"] == "continued"
+    assert visitor.close_code() == Close.TAKEN_OVER
+
+
+def test_random_keys_are_numbers(relay: Relay) -> None:
+    keys = {relay.visitor(cookie=str(n)).get()["key"] for n in range(20)}
+    assert len(keys) == 20
+    assert all(len(key) == 7 and key.isdecimal() and key[0] != "0" for key in keys)
+
+
+def test_tokens_are_good_once_and_for_their_site(relay: Relay) -> None:
+    token = visitor_token()
+    first = relay.open("/visitor/socket")
+    first.send({"type": "start", "token": token, "page": PAGE})
+    assert first.get()["type"] == "started"
+    second = relay.open("/visitor/socket")
+    second.send({"type": "start", "token": token, "page": PAGE})
+    assert second.get()["code"] == "token"
+    assert second.close_code() == Close.REFUSED
+    elsewhere = relay.open("/visitor/socket", origin="http://evil.test")
+    elsewhere.send({"type": "start", "token": visitor_token(), "page": PAGE})
+    assert elsewhere.get()["code"] == "token"
+    agents = relay.open("/visitor/socket")
+    agents.send({"type": "start", "token": agent_token(), "page": PAGE})
+    assert agents.get()["code"] == "token"
+
+
+def test_an_agent_of_another_group_learns_nothing(relay: Relay) -> None:
+    relay.visitor(key="theirs").get()
+    stranger = relay.agent("theirs", group="99")
+    nothing = relay.agent("no-such-key", group="99")
+    answers = [stranger.get(), nothing.get()]
+    assert answers[0]["code"] == answers[1]["code"] == "nosession"
+    assert answers[0]["message"].replace("theirs", "") == answers[1]["message"].replace(
+        "no-such-key", ""
+    )
+    console = relay.open("/agent/socket")
+    console.send({"type": "watch", "token": agent_token("99")})
+    assert console.get() == {"type": "sessions", "sessions": []}
+
+
+@pytest.mark.parametrize("path", ["/visitor/socket", "/agent/socket"])
+@pytest.mark.parametrize(
+    "hello",
+    [
+        b"binary first",
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"type": "nonsense"}',
+        '{"type": "stop"}',
+        '{"type": "start"}',
+        '{"type": "join", "token": 5, "key": "x"}',
+        '{"type": "start", "token": "x", "page": {}, "key": "no spaces"}',
+        '{"type": "join", "token": "x", "key": "a/b"}',
+        '"' + "x" * 70_000 + '"',
+        "[" * 60_000,
+        '{"type": "start", "token": "\\ud800", "page": {}}',
+    ],
+)
+def test_a_malformed_hello_costs_nobody_else_anything(
+    relay: Relay, path: str, hello: str | bytes
+) -> None:
+    bystander = relay.visitor(cookie=f"by {path}")
+    key = bystander.get()["key"]
+    peer = relay.open(path)
+    peer.send(hello)
+    assert peer.close_code() in (Close.MALFORMED, Close.REFUSED)
+    agent = relay.agent(key)
+    assert agent.get()["type"] == "joined"
+    bystander.send({"type": "stop"})
+    assert bystander.close_code() == Close.ENDED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"\x01", b"\x09" * 20, '{"type": "start"}', "x", '{"type": "confirm"}'],
+)
+def test_a_malformed_message_ends_the_socket_but_not_the_session(
+    relay: Relay, message: str | bytes
+) -> None:
+    visitor = relay.visitor(cookie="clumsy")
+    started = visitor.get()
+    visitor.send(message)
+    assert visitor.close_code() == Close.MALFORMED
+    again = relay.visitor(cookie="clumsy", ticket=started["ticket"])
+    assert again.get()["type"] == "continued"
+    again.send({"type": "stop"})
+    assert again.close_code() == Close.ENDED
+
+
+def test_the_subprotocol_is_asked_for(relay: Relay) -> None:
+    with pytest.raises(Exception, match="403|rejected"):
+        relay.open("/visitor/socket", protocol="cobrowse.0")
+
+
+def test_visitor_digests_are_what_the_session_is_bound_to() -> None:
+    claims = auth.read_visitor_token(visitor_token(cookie="c"), SECRET, time.time())
+    assert claims.visitor == hashlib.sha256(b"c").hexdigest()
