@@ -55,7 +55,7 @@ def start(
     """Start relay and proxy, and wait until both answer. Raises: StartError."""
     config.load(path)[1].secret()  # made before both look for it
     _start_relay(processes, path, relay_at)
-    _start_proxy(processes, path, origin, at, relay_at)
+    start_proxy(processes, path, origin, at, relay_at)
     processes.wait_ready(*relay_at, "the relay")
     processes.wait_ready(*at, "the proxy")
 
@@ -81,9 +81,10 @@ def _start_relay(processes: Processes, path: str, at: tuple[str, int]) -> None:
     processes.start("the relay", ["-m", "cobrowse", "relay", "--config", path, *listen])
 
 
-def _start_proxy(
+def start_proxy(
     processes: Processes, path: str, origin: str, at: tuple[str, int], relay_at: tuple[str, int]
 ) -> None:
+    """Start mitmdump with the addon, and do not wait for it."""
     proxy_settings, relay_settings = config.load(path)
     options = {
         "cobrowse_config": path,

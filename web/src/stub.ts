@@ -11,6 +11,8 @@ import {
 // Replaced by the proxy with the page's own values.
 declare const __COBROWSE__: Config;
 
+/** A relay that never answers is told to the page as one that is not there. */
+const TIMEOUT_MS = 10_000;
 const METHODS = "startSession stopSession addEventListener removeEventListener";
 
 function install(page: CobrowseWindow, config: Config): void {
@@ -33,12 +35,15 @@ function install(page: CobrowseWindow, config: Config): void {
     calls,
     insert(file, done) {
       const script = document.createElement("script");
+      let open = true;
       const end = (loaded: boolean) => {
         script.remove();
-        done(loaded);
+        if (open) done(loaded);
+        open = false;
       };
       script.onload = () => end(true);
       script.onerror = () => end(false);
+      setTimeout(() => end(false), TIMEOUT_MS);
       if (nonce) script.nonce = nonce;
       try {
         policy =

@@ -1,0 +1,156 @@
+"""A page is never worse for us: no relay, a silent one, pages nobody looks at, a lost line."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cobrowse import up
+from cobrowse.processes import Processes
+from tests.browser.mirror import until, wait_for_equal_trees
+from tests.browser.test_session import COLLECT, RANDOM, heard, start_session
+from tests.stack import API_KEY, CONFIG, GROUP, Origin, Stack, free_port
+
+
+def complaints(page: Page) -> list[str]:
+    """Console errors and page errors from now on."""
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("console", lambda m: found.append(m.text) if m.type in ("error", "warning") else None)
+    return found
+
+
+@pytest.fixture(params=["down", "hanging"])
+def without_relay(request: pytest.FixtureRequest, tmp_path: Path, origin: Origin) -> Iterator[str]:
+    """The visitor's address of a proxy whose relay is not there, or never says a word."""
+    config = tmp_path / "cobrowse.toml"
+    config.write_text(CONFIG.format(folder=tmp_path, group=GROUP, api_key=API_KEY))
+    (tmp_path / "token_secret").write_text("obviously-fake-secret-of-enough-length")
+    port = free_port()
+    processes = Processes()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        relay_port = silent.getsockname()[1] if request.param == "hanging" else free_port()
+        at = ("127.0.0.1", port)
+        up.start_proxy(processes, str(config), origin.url, at, ("127.0.0.1", relay_port))
+        try:
+            processes.wait_ready(*at, "the proxy")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            processes.stop()
+
+
+def test_without_a_relay_the_page_is_whole(
+    without_relay: str, visitor: Page, origin: Origin
+) -> None:
+    found = complaints(visitor)
+    visitor.goto(f"{without_relay}/rates")  # returns after the page's load event
+    assert visitor.evaluate("document.readyState") == "complete"
+    until(visitor, "+document.getElementById('ticks').textContent > 1")
+    assert visitor.evaluate("document.querySelectorAll('link, img').length") == 2
+    assert visitor.evaluate("GLANCE.Cobrowse.Visitor.inSession()") is False
+    assert found == []
+
+
+def test_without_a_relay_a_start_is_answered_by_an_error(without_relay: str, visitor: Page) -> None:
+    visitor.goto(f"{without_relay}/")
+    visitor.evaluate(COLLECT)
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession()")
+    until(visitor, "window.heard.length > 0", timeout_s=20)
+    message = "The co-browsing service cannot be reached."
+    assert heard(visitor) == [["error", {"code": "service", "msg": message}]]
+    assert visitor.evaluate("GLANCE.Cobrowse.Visitor.inSession()") is False
+
+
+def test_an_idle_page_asks_for_nothing_before_its_load_event(stack: Stack, visitor: Page) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    until(visitor, "GLANCE.Cobrowse._internal.ready === true")
+    loads: dict[str, Any] = visitor.evaluate(
+        """() => {
+          const [page] = performance.getEntriesByType("navigation");
+          const ours = performance.getEntriesByType("resource")
+            .filter(({ name }) => name.includes("/.cobrowse/"));
+          return { load: page.loadEventStart, ours: ours.map(({ startTime }) => startTime) };
+        }"""
+    )
+    assert len(loads["ours"]) == 1
+    assert loads["ours"][0] >= loads["load"]
+    # Nothing of ours stays behind but the snippet itself.
+    assert visitor.evaluate("document.querySelectorAll('script').length") == 1
+    assert visitor.evaluate("document.cookie") == ""
+
+
+def test_a_page_in_the_background_does_not_take_the_session(
+    stack: Stack, visitor: Page, agent: Page
+) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    key = start_session(visitor, RANDOM)
+    agent.goto(stack.agent_view(key))
+    wait_for_equal_trees(visitor, agent)
+    hidden = visitor.context.new_page()
+    hidden.add_init_script(
+        """Object.defineProperty(document, "visibilityState", {
+          configurable: true, get: () => window.shownNow ? "visible" : "hidden" });"""
+    )
+    hidden.goto(f"{stack.visitor_url}/branches")
+    until(hidden, "GLANCE.Cobrowse._internal.ready === true")
+    assert hidden.evaluate("GLANCE.Cobrowse.Visitor.inSession()") is True
+    expect(agent.locator("#title")).to_have_text("Nordhaven Savings Bank")
+    # Brought to the front, it goes on with the session, and the first page lets go of it.
+    hidden.evaluate("window.shownNow = true; document.dispatchEvent(new Event('visibilitychange'))")
+    wait_for_equal_trees(hidden, agent)
+    expect(agent.locator("#title")).to_have_text("Branches - Nordhaven Savings Bank")
+
+
+def test_a_prerendered_page_does_not_take_the_session(stack: Stack, visitor: Page) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    start_session(visitor, RANDOM)
+    asked: list[str] = []
+    other = visitor.context.new_page()
+    other.on("request", lambda request: asked.append(request.url))
+    other.add_init_script(
+        "Object.defineProperty(document, 'prerendering', { get: () => !window.activated })"
+    )
+    other.goto(f"{stack.visitor_url}/branches")
+    until(other, "GLANCE.Cobrowse._internal.ready === true")
+    assert not [url for url in asked if url.endswith("/token")]
+    other.evaluate(COLLECT)
+    activate = "window.activated = true; document.dispatchEvent(new Event('prerenderingchange'))"
+    other.evaluate(activate)
+    until(other, "window.heard.some(([name]) => name === 'sessioncontinue')")
+
+
+def test_a_lost_line_is_made_again(stack: Stack, visitor: Page, agent: Page) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    visitor.evaluate(
+        """() => {
+          const Native = WebSocket;
+          window.WebSocket = class extends Native {
+            constructor(...args) { super(...args); window.lastSocket = this; }
+          };
+        }"""
+    )
+    key = start_session(visitor, RANDOM)
+    agent.goto(stack.agent_view(key))
+    wait_for_equal_trees(visitor, agent)
+    visitor.evaluate("window.lastSocket.close()")
+    visitor.evaluate("document.querySelector('h1').textContent = 'Changed meanwhile'")
+    wait_for_equal_trees(visitor, agent)
+    assert [name for name, _ in heard(visitor)] == ["sessionstart", "agentjoin"]
+    expect(agent.locator("#state")).to_have_text("Live")
+
+
+def test_a_page_that_comes_back_from_the_cache_goes_on(
+    stack: Stack, visitor: Page, agent: Page
+) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    key = start_session(visitor, RANDOM)
+    agent.goto(stack.agent_view(key))
+    visitor.goto(f"{stack.visitor_url}/branches")
+    wait_for_equal_trees(visitor, agent)
+    visitor.go_back()
+    until(visitor, "document.title === 'Nordhaven Savings Bank'")
+    wait_for_equal_trees(visitor, agent)
+    expect(agent.locator("#title")).to_have_text("Nordhaven Savings Bank")
