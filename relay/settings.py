@@ -71,7 +71,10 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     trusted_domains: Annotated[
         list[str],
-        Meta(description="Hosts that may drive the API from another window. No port: any port."),
+        Meta(
+            description="Hosts that may drive the API from another window; no port means any port. "
+            "Checked, and not used before `glance_invoke` is there."
+        ),
     ] = []
     site: Annotated[
         Literal["production", "staging"],

@@ -10,10 +10,13 @@ export interface LinkHandlers {
 
 /** Stands for "no answer at all", as browsers do. */
 const ABNORMAL = 1006;
+/** How long the relay may take for its first word. */
+const ANSWER_MS = 10_000;
 
 export class Link implements Sink {
   private socket: WebSocket | undefined;
   private attempt = 0;
+  private deadline: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly config: Config,
@@ -24,9 +27,14 @@ export class Link implements Sink {
   async open(hello: (token: string) => FromVisitor): Promise<void> {
     this.close();
     const attempt = ++this.attempt;
+    this.deadline = setTimeout(() => {
+      this.close();
+      this.handlers.closed(ABNORMAL, true);
+    }, ANSWER_MS);
     const token = await this.fetchToken();
     if (attempt !== this.attempt) return;
     if (token === undefined) {
+      this.close();
       this.handlers.closed(ABNORMAL, true);
       return;
     }
@@ -35,17 +43,20 @@ export class Link implements Sink {
       socket = new WebSocket(this.address(), SUBPROTOCOL);
     } catch {
       // The page's own content security policy forbids it.
+      this.close();
       this.handlers.closed(ABNORMAL, false);
       return;
     }
     this.socket = socket;
     socket.onopen = () => socket.send(JSON.stringify(hello(token)));
     socket.onmessage = (event) => {
-      if (this.socket === socket) this.handlers.message(JSON.parse(event.data));
+      if (this.socket !== socket) return;
+      clearTimeout(this.deadline);
+      this.handlers.message(JSON.parse(event.data));
     };
     socket.onclose = (event) => {
       if (this.socket !== socket) return;
-      this.socket = undefined;
+      this.close();
       this.handlers.closed(event.code, mayReconnect(event.code));
     };
   }
@@ -69,6 +80,7 @@ export class Link implements Sink {
 
   close(): void {
     this.attempt++;
+    clearTimeout(this.deadline);
     const socket = this.socket;
     this.socket = undefined;
     socket?.close();

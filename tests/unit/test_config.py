@@ -1,0 +1,80 @@
+"""The config file: errors that name the key, and docs that equal the code."""
+
+from pathlib import Path
+
+import pytest
+
+from cobrowse import config
+from cobrowse.docs import config_table
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+WHOLE = """
+token_secret_file = "/tmp/secret"
+[proxy]
+listen = "127.0.0.1:1"
+origin = "http://a.test"
+prefix = "/_x/"
+relay = "http://127.0.0.1:2"
+direct_url = "wss://relay.test/visitor/socket"
+trusted_peers = ["10.0.0.1"]
+[proxy.origins]
+"shop.test" = "http://10.0.0.2"
+[relay]
+listen = "127.0.0.1:2"
+public_url = "https://relay.test"
+store = "memory:"
+broker = "memory:"
+data_dir = "/tmp"
+trusted_peers = []
+[groups.72937]
+api_key = "k"
+trusted_domains = ["chat.test"]
+site = "staging"
+hosts = ["shop.test"]
+[groups.72937.cookies]
+visitorid = "id"
+name = { cookie = "nm" }
+"""
+
+
+def load(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text(text)
+    config.load(str(path))
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    load(tmp_path, WHOLE)
+    load(tmp_path, "")
+
+
+def test_every_key_of_the_table_stands_in_the_example() -> None:
+    for key in config.keys():
+        assert key.name in WHOLE or key.section.endswith("cookies"), key
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[proxi]", "proxi: unknown key; did you mean proxy?"),
+        ("[proxy]\nlisten_at = 1", "proxy.listen_at: unknown key; did you mean listen?"),
+        ("[groups.1]\nkey = 1", "groups.<groupid>.key: unknown key"),
+        ("[groups.1.cookies]\nvisitor = 'x'", "groups.<groupid>.cookies.visitor: unknown key"),
+        ("[groups.1.cookies]\nname = { cookie = 'a', decode = [] }", "groups"),
+        ("[relay]\nlisten = 8081", "relay.listen: Expected `str`, got `int`"),
+        ("[relay]\nlisten = ':x'", "listen must be host:port"),
+        ("[relay]\nstore = 'sqlite:x'", "relay.store: Invalid enum value 'sqlite:x'"),
+        ("[proxy]\norigin = 'shop.test'", "origin must be a URL"),
+        ("groups = 5", "groups: Expected `object`"),
+        ("[groups]\nx = 5", "groups"),
+        ("=", "cannot read"),
+    ],
+)
+def test_an_error_names_the_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(config.ConfigError) as error:
+        load(tmp_path, text)
+    assert message in str(error.value)
+
+
+def test_the_docs_hold_the_table_as_the_code_has_it() -> None:
+    assert config_table() in (DOCS / "config.md").read_text()
