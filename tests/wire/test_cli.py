@@ -53,11 +53,11 @@ class Demo:
                 break
 
     def members(self) -> list[str]:
-        """The command lines of all processes of the group."""
+        """The processes of the group; one that has ended and waits for its parent is none."""
         found = subprocess.run(
             ["pgrep", "-g", str(self.process.pid), "-a"], capture_output=True, text=True
         )
-        return found.stdout.splitlines()
+        return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
 
     def wait_until_gone(self) -> None:
         """Until every process has let go of the output, which all of them share."""
