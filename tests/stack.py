@@ -99,11 +99,18 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, origin_url: str, *, more_config: str = "") -> Iterator[Stack]:
+def running_stack(
+    folder: Path,
+    origin_url: str,
+    *,
+    more_config: str = "",
+    ports: tuple[int, int] | None = None,
+) -> Iterator[Stack]:
+    """Proxy and relay in front of an origin. ports: of both, for who must know them before."""
     config = folder / "cobrowse.toml"
     text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
     config.write_text(text + more_config)
-    port, relay_port = free_port(), free_port()
+    port, relay_port = ports or (free_port(), free_port())
     processes = Processes()
     try:
         at, relay_at = ("127.0.0.1", port), ("127.0.0.1", relay_port)
