@@ -33,6 +33,7 @@ from proxy_addon.splice import Splicer
 
 logger = logging.getLogger(__name__)
 
+BUFFERED_UPLOAD_BYTES: Final = 1024 * 1024
 PROBE_TIMEOUT_S: Final = 1.0
 PROBE_GOOD_FOR_S: Final = 1.0
 # What the relay must never see of the site, and what would let the socket compress twice.
@@ -118,8 +119,21 @@ class Cobrowse:
 
     async def requestheaders(self, flow: HTTPFlow) -> None:
         ours = classify(flow.request.path, self.settings.proxy.prefix)
+        try:
+            await self._direct(flow, ours)
+        except Exception:
+            logger.exception("cobrowse: a request goes on untouched after an error of ours")
+            flow.metadata.pop(_VISIT, None)
+            flow.request.headers = Headers(cookies.strip(flow.request.headers.fields))
+            if ours is not None:
+                flow.response = _plain(400, "Bad request.\n")
+
+    async def _direct(self, flow: HTTPFlow, ours: Ours | None) -> None:
         if ours is None:
             self._send_to_site(flow)
+        elif _has_body(flow.request.headers):
+            # None of ours has one, and mitmproxy would keep it all before it answered.
+            flow.kill()  # type: ignore[no-untyped-call, unused-ignore]
         elif ours is Ours.TOKEN:
             self._answer_token(flow)
         elif ours is Ours.UNKNOWN or not await self._send_to_relay(flow, ours):
@@ -151,7 +165,9 @@ class Cobrowse:
         request.headers = Headers(cookies.strip(fields))
         if isinstance(flow.client_conn.proxy_mode, ReverseMode) and not self._keep_host:
             request.host_header = hostport
-        request.stream = True
+        # A small upload is kept whole, so that an origin that answers before it has read it all
+        # still gets its answer through.
+        request.stream = _is_large(request.headers)
         flow.metadata[_VISIT] = Visit(
             origin=origin,
             upstream=site_origin,
@@ -258,7 +274,8 @@ class Cobrowse:
         except ValueError:
             host, port = netloc, None
         standard = {"http": 80, "https": 443}.get(scheme)
-        return f"{scheme}://{host}" + (f":{port}" if port not in (None, standard) else ""), host
+        literal = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{literal}" + (f":{port}" if port not in (None, standard) else ""), host
 
     # -- responses -------------------------------------------------------------------------------
 
@@ -353,6 +370,19 @@ class Cobrowse:
         # mitmproxy keeps every message for its user interface; a session would fill the memory.
         if flow.websocket is not None:
             del flow.websocket.messages[:-1]
+
+
+def _has_body(request_headers: Headers) -> bool:
+    return "transfer-encoding" in request_headers or (
+        request_headers.get("content-length", "0").strip() != "0"
+    )
+
+
+def _is_large(request_headers: Headers) -> bool:
+    length = request_headers.get("content-length", "0")
+    if "transfer-encoding" in request_headers or not length.isdecimal():
+        return True
+    return int(length) > BUFFERED_UPLOAD_BYTES
 
 
 def _needs(origin: str, prefix: str, direct_url: str) -> csp.Needs:

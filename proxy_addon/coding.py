@@ -11,6 +11,7 @@ from proxy_addon.splice import Splicer
 _GZIP_WBITS: Final = 31
 # The fastest level: measured at 1 MB, deflate at the usual level costs more than all else here.
 _LEVEL: Final = 1
+_PIECE_BYTES: Final = 65_536
 
 
 class Body(Protocol):
@@ -54,11 +55,16 @@ class GzipBody:
             return b""
         if self._state == "undecided":
             self._raw += chunk
-        try:
-            page = self._decoder.decompress(chunk)
-        except zlib.error:
-            return self._broken()
-        return self._encode(self._splicer.feed(page), last=self._decoder.eof)
+        out = b""
+        while chunk and self._state != "ended":
+            try:
+                # In pieces: a few bytes can stand for very many.
+                page = self._decoder.decompress(chunk, _PIECE_BYTES)
+            except zlib.error:
+                return out + self._broken()
+            chunk = self._decoder.unconsumed_tail
+            out += self._encode(self._splicer.feed(page), last=self._decoder.eof)
+        return out
 
     def close(self) -> bytes:
         if self._state in ("as it came", "ended"):

@@ -35,7 +35,7 @@ def allow(fields: Fields, needs: Needs, *, fresh_nonce: str) -> tuple[Fields, st
     """Fields whose policies admit the snippet, the scripts it loads, and the visitor socket.
 
     Args:
-        fresh_nonce: base64 text to use where no policy has a nonce of its own.
+        fresh_nonce: base64 text to use where the policies do not have one nonce in common.
     Returns:
         the fields, and the nonce that the snippet must carry ("" where none is needed). A policy
         that needs no change stays as it was, byte for byte.
@@ -46,8 +46,9 @@ def allow(fields: Fields, needs: Needs, *, fresh_nonce: str) -> tuple[Fields, st
         if name.lower() in _HEADERS
         for policy in value.decode("latin-1").split(",")
     ]
-    own = [n for p in policies if (n := _nonce_of(_sources(p, _SCRIPT) or []))]
-    nonce = own[0] if own else fresh_nonce
+    # A nonce that one policy has is not put into another, which may be stricter for it.
+    own = {_nonce_of(s) for p in policies if (s := _sources(p, _SCRIPT)) is not None}
+    nonce = own.pop() if len(own) == 1 and "" not in own else fresh_nonce
     used = False
     out = []
     for name, value in fields:

@@ -56,7 +56,7 @@ def moved(fields: Fields, names: frozenset[bytes], old: str, new: str) -> Fields
 
     Args: old, new: scheme://host[:port], as browsers write them.
     """
-    before, after = old.encode(), new.encode()
+    before, after = old.encode("utf-8", "surrogateescape"), new.encode("utf-8", "surrogateescape")
     out = []
     for name, value in fields:
         if name.lower() in names and value.lower().startswith(before):

@@ -3,6 +3,7 @@
 Every answer is one of the reasons below; SPLICE is the only one that changes a page.
 """
 
+import re
 from typing import Final
 
 from proxy_addon.fields import Fields, get, tokens
@@ -10,6 +11,11 @@ from proxy_addon.fields import Fields, get, tokens
 SPLICE: Final = "splice"
 
 _FRAGMENT_HEADERS: Final = (b"x-requested-with", b"hx-request", b"turbo-frame", b"x-pjax")
+# Charsets in which our ASCII bytes would mean something else.
+_WIDE_CHARSET: Final = re.compile(
+    r"""charset\s*=\s*["']?\s*(utf-?16|utf-?32|ucs-?[24]|unicode|iso-10646|iso-2022|csunicode)""",
+    re.IGNORECASE,
+)
 _NO_BODY: Final = frozenset({204, 205, 206, 304})
 
 
@@ -43,6 +49,8 @@ def page(status: int, fields: Fields) -> str:
         return "redirect"
     if tokens(get(fields, b"content-type"))[:1] != ["text/html"]:
         return "not HTML"
+    if _WIDE_CHARSET.search(get(fields, b"content-type")):
+        return "charset"
     if tokens(get(fields, b"content-disposition"))[:1] == ["attachment"]:
         return "download"
     if get(fields, b"content-range"):

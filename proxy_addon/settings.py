@@ -113,9 +113,16 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
     cookies: CookieMapping = CookieMapping()
 
 
+class RelayFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """Section [relay], for the one key that decides where both find the secret by default."""
+
+    data_dir: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the addon needs, read once."""
 
+    relay: RelayFolder = RelayFolder()
     proxy: ProxySettings = ProxySettings()
     groups: dict[str, GroupSettings] = {}
     token_secret_file: Annotated[
@@ -133,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secret_path(self) -> Path:
         if self.token_secret_file:
             return Path(self.token_secret_file).expanduser()
+        if self.relay.data_dir:
+            return Path(self.relay.data_dir).expanduser() / "token_secret"
         base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
         return Path(base).expanduser() / "cobrowse" / "token_secret"
 

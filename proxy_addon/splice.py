@@ -148,17 +148,17 @@ class Splicer:
         """Walk tokens until the place is known. None: leave the page alone. Raises _Wait."""
         held = self._held
         if self._token_at == 0:
-            if len(held) < 3 and (
-                _UTF8_BOM.startswith(held) or bytes(held[:1]) in (b"\xff", b"\xfe")
-            ):
+            if len(held) < 4:
                 raise _Wait
-            if bytes(held[:2]) in _UTF16_BOMS:
+            if bytes(held[:2]) in _UTF16_BOMS or 0 in held[:4]:
                 self.outcome = "UTF-16"
                 return None
             if held.startswith(_UTF8_BOM):
                 self._charset_known = True
                 self._token_at = self._scanned_to = 3
         while True:
+            if self._token_at > self._hold_limit_bytes:
+                raise _Wait
             match = _NOT_SPACE.search(held, self._token_at)
             self._token_at = match.start() if match else len(held)
             self._scanned_to = max(self._scanned_to, self._token_at)
@@ -193,6 +193,9 @@ class Splicer:
             return at
         if kind == b"html" or kind.startswith(b"/"):
             self._token_at = self._scanned_to = self._end_of_tag()
+            return None
+        if kind in _LEADING_RUN and not self._charset_known:
+            self._head_at = at  # an implied <head>: what it must declare early is looked for alike
             return None
         if kind == b"head":
             self._token_at = self._scanned_to = self._head_at = self._end_of_tag()

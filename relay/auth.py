@@ -78,6 +78,7 @@ class AgentToken(msgspec.Struct, frozen=True):
     group: str
     user: str
     name: str
+    exp: int  # Unix seconds
 
 
 def read_visitor_token(token: str, secret: bytes, now: float) -> VisitorToken:
@@ -90,9 +91,9 @@ def read_agent_token(token: str, secret: bytes, now: float) -> AgentToken:
     return _read(token, secret, now, AGENT_AUDIENCE, AgentToken)
 
 
-def make_agent_token(agent: AgentToken, secret: bytes, now: float) -> str:
-    claims = {"aud": AGENT_AUDIENCE, "exp": int(now) + AGENT_TOKEN_LIFETIME_S}
-    return jwt.encode({**claims, **msgspec.structs.asdict(agent)}, secret, algorithm="HS256")
+def make_agent_token(agent: AgentToken, secret: bytes) -> str:
+    claims = {"aud": AGENT_AUDIENCE, **msgspec.structs.asdict(agent)}
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def _read(token: str, secret: bytes, now: float, audience: str, kind: type[T]) -> T:

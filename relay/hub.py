@@ -17,6 +17,10 @@ from relay.session import Action, Forward, Limits, Send, Session, Shut, State
 
 RANDOM_KEY_DIGITS: Final = 7
 SWEEP_S: Final = 1.0
+ANNOUNCE_S: Final = 0.25
+# One browser has one session; a few more for tabs that start anew before the old one has ended.
+MAX_SESSIONS_PER_VISITOR: Final = 3
+MAX_SESSIONS: Final = 10_000
 
 
 class Peer:
@@ -53,6 +57,7 @@ class Hub:
         self._sessions: dict[tuple[str, str], Session] = {}
         self._peers: dict[int, Peer] = {}
         self._watchers: defaultdict[str, set[int]] = defaultdict(set)
+        self._changed: set[str] = set()
         self._used_tokens: dict[str, int] = {}
         self._next_peer = 0
 
@@ -102,6 +107,9 @@ class Hub:
                 raise Refused("dupkey", f"Another session with the key {key} is running.")
             self._run(session, session.visitor_resumes(peer.number, hello.page, ticket, now))
             return session
+        own = sum(s.visitor == token.visitor for s in self._sessions.values())
+        if own >= MAX_SESSIONS_PER_VISITOR or len(self._sessions) >= MAX_SESSIONS:
+            raise Refused("limit", "Too many sessions are running.")
         session = Session(token.group, key, token.visitor, person, now, self._limits)
         self._sessions[token.group, key] = session
         self._run(session, session.visitor_starts(peer.number, hello.page, ticket))
@@ -123,7 +131,7 @@ class Hub:
             self._do(session, action)
 
     def confirm(self, session: Session, peer: Peer, ticket: str) -> None:
-        self._run(session, session.visitor_confirms(peer.number, ticket))
+        session.visitor_confirms(peer.number, ticket)
 
     def stop(self, session: Session) -> None:
         self._run(session, session.end("visitor", time.monotonic()))
@@ -150,6 +158,16 @@ class Hub:
 
     # -- time ------------------------------------------------------------------------------------
 
+    async def announce(self) -> None:
+        """Tell consoles what has changed, a few times a second at most, until cancelled."""
+        while True:
+            await asyncio.sleep(ANNOUNCE_S)
+            groups, self._changed = self._changed, set()
+            for group in groups & self._watchers.keys():
+                listed = self._sessions_of(group)
+                for number in self._watchers[group]:
+                    self._tell(number, listed)
+
     async def sweep(self) -> None:
         """Let time pass for every session, until cancelled."""
         while True:
@@ -164,12 +182,11 @@ class Hub:
     def _run(self, session: Session, actions: Iterable[Action]) -> None:
         for action in actions:
             self._do(session, action)
-        if session.state is State.ENDED:
-            self._sessions.pop((session.group, session.key), None)
-        if watchers := self._watchers.get(session.group):
-            listed = self._sessions_of(session.group)
-            for number in watchers:
-                self._tell(number, listed)
+        place = (session.group, session.key)
+        # The key may be another session's by now: an agent can outlive the one it was in.
+        if session.state is State.ENDED and self._sessions.get(place) is session:
+            del self._sessions[place]
+        self._changed.add(session.group)
 
     def _do(self, session: Session, action: Action) -> None:
         match action:

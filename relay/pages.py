@@ -51,7 +51,7 @@ class Pages:
             agent = self._agent(request, asked, now)
         except Refused as refusal:
             return self._page(request, "refused.html", 403, message=refusal.message)
-        token = auth.make_agent_token(agent, self._secret, now)
+        token = auth.make_agent_token(agent, self._secret)
         boot = {"token": token, "key": key}
         response = self._page(request, template, 200, boot=boot, agent=agent, key=key)
         response.set_cookie(
@@ -69,12 +69,15 @@ class Pages:
         if "loginkey" in asked:
             group, user = asked.get("partnerid", ""), asked.get("partneruserid", "")
             auth.check_login_key(group, user, asked["loginkey"], self._api_keys, now)
-            return AgentToken(group, user, asked.get("name", "")[:63])
+            expiry = int(now) + auth.AGENT_TOKEN_LIFETIME_S
+            return AgentToken(group, user, asked.get("name", "")[:63], expiry)
         cookie = request.cookies.get(AGENT_COOKIE)
         if cookie is None:
             raise Refused("login", "You are not logged in. Open this page with your login key.")
         agent = auth.read_agent_token(cookie, self._secret, now)
-        if asked.get("partnerid", agent.group) != agent.group or agent.group not in self._api_keys:
+        # A page that the cookie opens makes the login last no longer than it was made for.
+        same_group = asked.get("partnerid", agent.group) == agent.group
+        if not same_group or not self._api_keys.get(agent.group):
             raise Refused("login", "You are logged in to another group. Use its login key.")
         return agent
 

@@ -9,7 +9,7 @@ class ReplayBuffer:
     """Frames from the newest keyframe on, capped in bytes.
 
     Past the cap it forgets all and waits for the next keyframe: a gap would show the agent a page
-    that never was. A keyframe alone is kept whatever its size.
+    that never was. The keyframe itself does not count: a new one would be as large.
     """
 
     def __init__(self, cap_bytes: int = REPLAY_CAP_BYTES) -> None:
@@ -25,15 +25,16 @@ class ReplayBuffer:
     @property
     def wants_keyframe(self) -> bool:
         """A new keyframe would help: there is none, or three quarters of the room are used."""
-        if len(self._frames) == 1:
-            return False
         return not self._frames or self._size_bytes > self._cap_bytes * 3 // 4
 
     def add(self, frame: bytes, *, keyframe: bool) -> None:
         if keyframe:
-            self._frames, self._size_bytes = [frame], len(frame)
+            self._frames, self._size_bytes = [frame], 0
         elif self._frames:
             self._frames.append(frame)
             self._size_bytes += len(frame)
             if self._size_bytes > self._cap_bytes:
-                self._frames, self._size_bytes = [], 0
+                self.clear()
+
+    def clear(self) -> None:
+        self._frames, self._size_bytes = [], 0

@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> Starlette:
     secret = settings.secret()
     hub = Hub()
     pages = Pages(settings, secret)
+    agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
     async def script(request: Request) -> Response:
         content, media_type = static.get(request.path_params["name"], (None, ""))
@@ -54,9 +55,13 @@ def create_app(settings: Settings) -> Starlette:
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            sweeping = tasks.create_task(hub.sweep(), name="sweep")
+            running = [
+                tasks.create_task(hub.sweep(), name="sweep"),
+                tasks.create_task(hub.announce(), name="announce"),
+            ]
             yield
-            sweeping.cancel()
+            for task in running:
+                task.cancel()
 
     app = Starlette(
         routes=[
@@ -68,7 +73,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/static/{name}", script),
             Route("/visitor/{name}", visitor_script),
             WebSocketRoute("/visitor/socket", VisitorSocket(hub, secret)),
-            WebSocketRoute("/agent/socket", AgentSocket(hub, secret)),
+            WebSocketRoute("/agent/socket", AgentSocket(hub, secret, agent_groups)),
         ],
         lifespan=life,
     )

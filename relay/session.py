@@ -118,7 +118,8 @@ class Session:
 
     def accepts(self, secret: str) -> bool:
         """Whether a ticket's secret part still opens this session."""
-        return any(hmac.compare_digest(secret, known) for known in self._tickets)
+        asked = secret.encode()
+        return any(hmac.compare_digest(asked, known.encode()) for known in self._tickets)
 
     def visitor_starts(self, peer: int, page: wire.Page, ticket: str) -> list[Action]:
         """The page that starts the session. ticket: fresh random text."""
@@ -131,6 +132,7 @@ class Session:
         if self._visitor_peer is not None:
             actions.append(Shut(self._visitor_peer, Close.TAKEN_OVER))
         self._visitor_peer, self.page = peer, page
+        self._replay.clear()  # of the old page; this one begins with its own keyframe
         # Until the new holder confirms, the old ticket stays good: its page may never have loaded.
         confirmed, *offered = self._tickets
         self._tickets = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
@@ -140,17 +142,19 @@ class Session:
         actions.append(Send(tuple(self.agents), wire.Navigate(page)))
         return actions + self._change(came, now)
 
-    def visitor_confirms(self, peer: int, ticket: str) -> list[Action]:
+    def visitor_confirms(self, peer: int, ticket: str) -> None:
+        """The page has its new ticket: the older ones are worth nothing from now on."""
         secret = ticket.partition(".")[2]
         if peer == self._visitor_peer and self.accepts(secret):
             self._tickets = [secret]
-        return []
 
     def visitor_leaves(self, peer: int, now: float) -> list[Action]:
         """The visitor's socket is gone. A socket that was taken over before changes nothing."""
         if peer != self._visitor_peer:
             return []
         self._visitor_peer = None
+        if not self.agents:
+            self._replay.clear()
         return self._change(Change.VISITOR_LEFT, now)
 
     def frame(self, peer: int, frame: bytes, now: float) -> list[Action]:
@@ -162,7 +166,10 @@ class Session:
         if keyframe:
             self._keyframe_wanted = False
         actions: list[Action] = [Forward(tuple(self.agents), frame, keyframe)]
-        return actions + (self.needs_keyframe(now) if self._replay.wants_keyframe else [])
+        # With no agent there is nobody to spare the wait; who joins asks for a keyframe then.
+        if self.agents and self._replay.wants_keyframe:
+            actions += self.needs_keyframe(now)
+        return actions
 
     # -- agents ----------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import time
+from collections.abc import Collection
 from typing import Final, NoReturn
 
 from starlette.types import Message, Receive, Scope, Send
@@ -12,7 +14,10 @@ from relay.errors import Close, Malformed, PeerError, Refused
 from relay.hub import Hub, Peer
 from relay.session import Session
 
+logger = logging.getLogger(__name__)
+
 HELLO_TIMEOUT_S: Final = 10.0
+SEND_TIMEOUT_S: Final = 15.0
 
 
 class _Gone(Exception):
@@ -52,17 +57,21 @@ class Socket:
             self._hub.refuse(peer, error.close)
         except TimeoutError:
             self._hub.refuse(peer, Close.NO_HELLO)
+        except Exception:
+            logger.exception("a socket is closed after an error of ours")
+            self._hub.refuse(peer, Close.MALFORMED)
 
     async def _write(self, peer: Peer, send: Send) -> None:
-        # A peer that is gone makes send() raise; the reading side hears of it too.
-        with contextlib.suppress(OSError):
+        # A peer that is gone makes send() raise; one that takes nothing makes it wait. Either way
+        # the socket's task ends, and with it the peer's part in its session.
+        with contextlib.suppress(OSError, TimeoutError):
             while (message := await peer.next_message()) is not None:
-                if isinstance(message, str):
-                    await send({"type": "websocket.send", "text": message})
-                else:
-                    await send({"type": "websocket.send", "bytes": message})
+                kind = "text" if isinstance(message, str) else "bytes"
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send({"type": "websocket.send", kind: message})
             if peer.close_code is not None:
-                await send({"type": "websocket.close", "code": int(peer.close_code)})
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send({"type": "websocket.close", "code": int(peer.close_code)})
 
     async def _converse(self, scope: Scope, receive: Receive, peer: Peer) -> None:
         raise NotImplementedError
@@ -109,11 +118,20 @@ class VisitorSocket(Socket):
 
 
 class AgentSocket(Socket):
-    """Join or watch; after that an agent listens."""
+    """Join or watch; after that an agent listens.
+
+    Args: groups: ids of the groups whose agents may log in.
+    """
+
+    def __init__(self, hub: Hub, secret: bytes, groups: Collection[str]) -> None:
+        super().__init__(hub, secret)
+        self._groups = groups
 
     async def _converse(self, scope: Scope, receive: Receive, peer: Peer) -> None:
         hello = wire.decode_from_agent(await self._hello(receive))
         agent = auth.read_agent_token(hello.token, self._secret, time.time())
+        if agent.group not in self._groups:
+            raise Refused("login", "Agents of this group cannot log in.")
         if isinstance(hello, wire.Watch):
             self._hub.watch(peer, agent.group)
             await self._listen(receive)

@@ -206,7 +206,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", text: str) -> T:
         raise Malformed(f"a control message of {len(text)} characters")
     try:
         return decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Malformed(str(error)) from error
 
 

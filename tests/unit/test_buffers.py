@@ -24,9 +24,9 @@ def test_replay_starts_at_the_newest_keyframe() -> None:
 def test_replay_never_has_a_gap() -> None:
     buffer = ReplayBuffer(cap_bytes=10)
     buffer.add(b"K", keyframe=True)
-    buffer.add(b"1234567", keyframe=False)
+    buffer.add(b"12345678", keyframe=False)
     assert buffer.wants_keyframe
-    buffer.add(b"890", keyframe=False)
+    buffer.add(b"901", keyframe=False)
     assert buffer.frames == []
     buffer.add(b"1", keyframe=False)
     assert buffer.frames == []

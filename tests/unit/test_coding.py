@@ -59,6 +59,12 @@ def test_a_stream_that_breaks_shows_what_came_before() -> None:
     assert gzip.decompress(out) == SPLICED
 
 
+def test_a_bomb_is_taken_in_pieces() -> None:
+    page = b" " * 20_000_000 + b"<p>"
+    out = through(gzip_body(), gzip.compress(page), 100_000)
+    assert gzip.decompress(out) == page
+
+
 @pytest.mark.parametrize("more", [b"garbage", gzip.compress(b"a second member")])
 def test_bytes_behind_the_end_do_not_count(more: bytes) -> None:
     assert gzip.decompress(through(gzip_body(), gzip.compress(PAGE) + more, 50)) == SPLICED

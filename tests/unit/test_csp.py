@@ -77,15 +77,22 @@ def test_a_direct_relay_is_let_through() -> None:
     assert after == f"connect-src 'self' {OWN} wss://relay.test/visitor/socket"
 
 
-def test_every_policy_gets_the_same_nonce() -> None:
+def test_policies_with_different_nonces_get_a_fresh_one() -> None:
     before = (
         (CSP, b"script-src 'self', script-src 'nonce-own'"),
         (CSP + b"-Report-Only", b"script-src 'none'"),
     )
     after, nonce = allow(before, NEEDS, fresh_nonce="FRESH")
-    assert nonce == "own"
-    assert after[0][1] == b"script-src 'self' 'nonce-own', script-src 'nonce-own'"
-    assert after[1][1] == b"script-src 'nonce-own'"
+    # The site's own nonce is not carried into a policy that does not have it.
+    assert nonce == "FRESH"
+    assert after[0][1] == (b"script-src 'self' 'nonce-FRESH',script-src 'nonce-own' 'nonce-FRESH'")
+    assert after[1][1] == b"script-src 'nonce-FRESH'"
+
+
+def test_a_nonce_that_all_policies_have_is_used() -> None:
+    before = ((CSP, b"script-src 'nonce-own', default-src 'self'; script-src-elem 'nonce-own'"),)
+    after, nonce = allow(before, NEEDS, fresh_nonce="FRESH")
+    assert (after, nonce) == (before, "own")
 
 
 def test_a_nonce_that_is_none_is_not_taken() -> None:

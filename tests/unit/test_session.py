@@ -80,6 +80,21 @@ def test_an_agent_comes_late_and_gets_all_since_the_keyframe() -> None:
     assert sent(made.frame(VISITOR, second, 3.0), ANNA) == [second]
 
 
+def test_frames_of_the_page_before_are_not_replayed() -> None:
+    made = session()
+    made.frame(VISITOR, keyframe(), 1.0)
+    made.visitor_resumes(NEXT_VISITOR, OTHER_PAGE, "ticket-2", 2.0)
+    made.frame(NEXT_VISITOR, frame(), 3.0)
+    assert not [m for m in sent(made.agent_joins(ANNA, "A", 4.0), ANNA) if isinstance(m, bytes)]
+
+
+def test_a_lost_visitor_without_agents_leaves_no_frames_in_memory() -> None:
+    made = session()
+    made.frame(VISITOR, keyframe(), 1.0)
+    made.visitor_leaves(VISITOR, 2.0)
+    assert not [m for m in sent(made.agent_joins(ANNA, "A", 3.0), ANNA) if isinstance(m, bytes)]
+
+
 def test_with_nothing_to_replay_the_visitor_is_asked_for_a_keyframe() -> None:
     made = session()
     assert wire.SendKeyframe() in sent(made.agent_joins(ANNA, "Anna", 1.0), VISITOR)
@@ -103,9 +118,13 @@ def test_a_keyframe_that_came_by_itself_is_not_asked_for_again() -> None:
     assert made.tick(1.0 + KEYFRAME_GAP_S) == []
 
 
-def test_a_full_buffer_asks_for_a_keyframe() -> None:
+def test_a_full_buffer_asks_for_a_keyframe_when_there_is_an_agent() -> None:
     made = session()
-    made.frame(VISITOR, keyframe(), 1.0)
+    made.frame(VISITOR, keyframe(5 * 1024 * 1024), 1.0)  # its own size does not count
+    for _ in range(3):
+        assert sent(made.frame(VISITOR, frame(1000 * 1024), 2.0), VISITOR) == []
+    made.agent_joins(ANNA, "Anna", 2.0)
+    made.frame(VISITOR, keyframe(), 2.0)
     asked = []
     for _ in range(4):
         asked += sent(made.frame(VISITOR, frame(1024 * 1024), 2.0), VISITOR)

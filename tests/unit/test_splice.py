@@ -62,6 +62,13 @@ def test_an_undecided_page_is_let_go_at_the_hold_limit() -> None:
     assert splicer.feed(b"--><head>") == b"--><head>"
 
 
+def test_hostile_tokens_cost_linear_time_and_no_more_than_the_limit() -> None:
+    splicer = Splicer(SNIPPET)
+    page = b"<!---->" * 200_000
+    assert splicer.feed(page) == page
+    assert splicer.outcome == "undecided within the hold limit"
+
+
 def test_a_snippet_that_is_not_ascii_is_our_own_bug() -> None:
     with pytest.raises(ValueError, match="ASCII"):
         Splicer("é".encode())

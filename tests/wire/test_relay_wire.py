@@ -19,6 +19,7 @@ from relay import auth, wire
 from relay.errors import Close
 from tests.stack import API_KEY, CONFIG, GROUP, free_port
 
+OTHER_GROUP, CLOSED_GROUP = "99", "100"
 SECRET = b"obviously-fake-secret-of-enough-length"
 SITE = "http://shop.test"
 PAGE = {"url": f"{SITE}/", "title": "Shop"}
@@ -94,7 +95,8 @@ def visitor_token(*, cookie: str = "cookie", origin: str = SITE) -> str:
 
 
 def agent_token(group: str = GROUP, user: str = "anna") -> str:
-    return auth.make_agent_token(auth.AgentToken(group, user, ""), SECRET, time.time())
+    agent = auth.AgentToken(group, user, "", int(time.time()) + 60)
+    return auth.make_agent_token(agent, SECRET)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,9 @@ def relay_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("relay")
     (folder / "token_secret").write_bytes(SECRET)
     config = folder / "cobrowse.toml"
-    config.write_text(CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY))
+    text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
+    more = f'[groups.{OTHER_GROUP}]\napi_key = "k"\n[groups.{CLOSED_GROUP}]\n'
+    config.write_text(text + more)
     port = free_port()
     listen = f"127.0.0.1:{port}"
     processes = Processes()
@@ -214,16 +218,18 @@ def test_tokens_are_good_once_and_for_their_site(relay: Relay) -> None:
 
 def test_an_agent_of_another_group_learns_nothing(relay: Relay) -> None:
     relay.visitor(key="theirs").get()
-    stranger = relay.agent("theirs", group="99")
-    nothing = relay.agent("no-such-key", group="99")
+    stranger = relay.agent("theirs", group=OTHER_GROUP)
+    nothing = relay.agent("no-such-key", group=OTHER_GROUP)
     answers = [stranger.get(), nothing.get()]
     assert answers[0]["code"] == answers[1]["code"] == "nosession"
     assert answers[0]["message"].replace("theirs", "") == answers[1]["message"].replace(
         "no-such-key", ""
     )
     console = relay.open("/agent/socket")
-    console.send({"type": "watch", "token": agent_token("99")})
+    console.send({"type": "watch", "token": agent_token(OTHER_GROUP)})
     assert console.get() == {"type": "sessions", "sessions": []}
+    for group in ("no such group", CLOSED_GROUP):
+        assert relay.agent("theirs", group=group).get()["code"] == "login"
 
 
 @pytest.mark.parametrize("path", ["/visitor/socket", "/agent/socket"])
