@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from cobrowse import up
 from cobrowse.processes import Processes
@@ -154,3 +154,66 @@ def test_a_page_that_comes_back_from_the_cache_goes_on(
     until(visitor, "document.title === 'Nordhaven Savings Bank'")
     wait_for_equal_trees(visitor, agent)
     expect(agent.locator("#title")).to_have_text("Nordhaven Savings Bank")
+
+
+def test_a_stop_before_the_loader_is_there_ends_the_session(
+    stack: Stack, visitor: Page, agent: Page
+) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    key = start_session(visitor, RANDOM)
+    agent.goto(stack.agent_view(key))
+    wait_for_equal_trees(visitor, agent)
+    visitor.add_init_script(
+        """document.addEventListener("DOMContentLoaded", () => {
+          window.readyThen = !!GLANCE.Cobrowse._internal.ready;
+          GLANCE.Cobrowse.Visitor.stopSession();
+        });"""
+    )
+    held: list[Route] = []
+    visitor.route("**/loader.js", lambda route: held.append(route))
+    visitor.goto(f"{stack.visitor_url}/branches", wait_until="domcontentloaded")
+    assert visitor.evaluate("window.readyThen") is False
+    held[0].continue_()
+    expect(agent.locator("#notice")).to_have_text("The visitor has ended the session.")
+    until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
+
+
+def test_a_tab_that_lost_the_session_can_still_stop_it(
+    stack: Stack, visitor: Page, agent: Page
+) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    key = start_session(visitor, RANDOM)
+    agent.goto(stack.agent_view(key))
+    other = visitor.context.new_page()
+    other.goto(f"{stack.visitor_url}/branches")
+    wait_for_equal_trees(other, agent)
+    other.evaluate(COLLECT)
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
+    expect(agent.locator("#notice")).to_have_text("The visitor has ended the session.")
+    until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
+
+
+def test_a_tab_hears_when_the_session_ended_in_another(stack: Stack, visitor: Page) -> None:
+    visitor.goto(f"{stack.visitor_url}/")
+    start_session(visitor, RANDOM)
+    hidden = visitor.context.new_page()
+    hidden.add_init_script(
+        """Object.defineProperty(document, "visibilityState", {
+          configurable: true, get: () => window.shownNow ? "visible" : "hidden" });"""
+    )
+    hidden.goto(f"{stack.visitor_url}/branches")
+    until(hidden, "GLANCE.Cobrowse._internal.ready === true")
+    hidden.evaluate(COLLECT)
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
+    until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
+    hidden.evaluate("window.shownNow = true; document.dispatchEvent(new Event('visibilitychange'))")
+    until(hidden, "window.heard.some(([name]) => name === 'sessionend')")
+    assert hidden.evaluate("GLANCE.Cobrowse.Visitor.inSession()") is False
+
+
+def test_a_session_that_cannot_be_captured_ends_with_an_error(stack: Stack, visitor: Page) -> None:
+    visitor.route("**/capture.js*", lambda route: route.fulfill(body=""))
+    visitor.goto(f"{stack.visitor_url}/")
+    start_session(visitor, RANDOM)
+    until(visitor, "window.heard.some(([name]) => name === 'sessionend')")
+    assert [name for name, _ in heard(visitor)] == ["sessionstart", "error", "sessionend"]

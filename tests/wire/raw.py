@@ -99,6 +99,10 @@ class Client:
         pairs = (line.partition(": ") for line in lines if line)
         return int(first.split()[1]), {name.lower(): value for name, _, value in pairs}
 
+    def rest_of_head(self) -> bytes:
+        """Whatever head comes, or b"" when the proxy closes instead."""
+        return read_head(self._socket)
+
     def chunk(self) -> bytes:
         """The next chunk of a chunked body; b"" for the last."""
         size = b""

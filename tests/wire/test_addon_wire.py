@@ -341,6 +341,35 @@ def test_nobody_else_gets_a_token(proxy: Proxy, lines: list[str], method: str) -
     assert "set-cookie" not in fields
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 400000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("path", ["token", "nothing", "loader.js"])
+def test_a_body_for_a_reserved_path_is_not_kept(proxy: Proxy, path: str, framing: str) -> None:
+    with proxy.connect() as client:
+        client.send(f"POST /.cobrowse/{path} HTTP/1.1", f"Host: {proxy.host}", framing)
+        assert client.rest() == b""
+
+
+@pytest.mark.parametrize("host", ["\udcff\udcfe.x", "[bad", "a]b["])
+@pytest.mark.parametrize("path", ["/", "/.cobrowse/loader.js", "/.cobrowse/token"])
+def test_an_odd_host_takes_none_of_our_cookies_along(proxy: Proxy, host: str, path: str) -> None:
+    proxy.origin.answers(response(b"x"))
+    with proxy.connect() as client:
+        client.send(
+            f"GET {path} HTTP/1.1", f"Host: {host}", "Cookie: cobrowse_session=K.t", NAVIGATE
+        )
+        client.rest_of_head()
+    while not proxy.origin.hears_nothing():
+        assert b"cobrowse" not in proxy.origin.head()
+
+
+def test_an_address_in_brackets_is_an_origin_too(proxy: Proxy) -> None:
+    with proxy.connect() as client:
+        client.send(
+            "POST /.cobrowse/token HTTP/1.1", "Host: [::1]:8080", "Origin: http://[::1]:8080"
+        )
+        assert client.head()[0] == 200
+
+
 def test_without_a_relay_the_scripts_are_empty_and_no_error(proxy: Proxy, tmp_path: Path) -> None:
     """mitmproxy's own answer would be a 502, which stands in the console of a foreign page."""
     config = tmp_path / "cobrowse.toml"

@@ -193,6 +193,25 @@ def test_a_key_in_use_belongs_to_its_visitor(relay: Relay) -> None:
     assert visitor.close_code() == Close.TAKEN_OVER
 
 
+def test_a_key_that_is_used_again_is_not_lost_with_its_first_session(relay: Relay) -> None:
+    visitor = relay.visitor(key="again", cookie="again")
+    visitor.get()
+    old_agent = relay.agent("again")
+    old_agent.get_until("state")
+    visitor.send({"type": "stop"})
+    assert visitor.close_code() == Close.ENDED
+    second = relay.visitor(key="again", cookie="again")
+    assert second.get()["type"] == "started"
+    assert old_agent.close_code() == Close.ENDED
+    assert relay.agent("again").get()["type"] == "joined"
+
+
+def test_one_browser_cannot_fill_the_relay(relay: Relay) -> None:
+    answers = [relay.visitor(cookie="greedy").get() for _ in range(4)]
+    assert [answer["type"] for answer in answers] == ["started"] * 3 + ["refused"]
+    assert answers[3]["code"] == "limit"
+
+
 def test_random_keys_are_numbers(relay: Relay) -> None:
     keys = {relay.visitor(cookie=str(n)).get()["key"] for n in range(20)}
     assert len(keys) == 20

@@ -28,6 +28,7 @@ function install(page: CobrowseWindow, config: Config): void {
   const ticket = readTicket();
   const calls: Internal["calls"] = [];
   let loading = false;
+  let retryMs = 500;
   let policy: { createScriptURL(url: string): string } | undefined;
 
   const internal: Internal = {
@@ -60,7 +61,11 @@ function install(page: CobrowseWindow, config: Config): void {
       loading = true;
       internal.insert("loader.js", () => {
         loading = !!internal.ready;
-        if (!loading) fail();
+        if (loading) return;
+        fail();
+        // A session is on: the relay may be back in a moment.
+        if (ticket) setTimeout(internal.load, retryMs);
+        retryMs *= 2;
       });
     },
   };

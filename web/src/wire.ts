@@ -53,6 +53,8 @@ export type ToAgent =
 
 /** Close codes after which the same peer may connect again. */
 export function mayReconnect(code: number): boolean {
+  // 1009: what this peer sends is too large, and would be again.
+  if (code === 1009) return false;
   return code < 4000 || code === 4408 || code === 4413;
 }
 

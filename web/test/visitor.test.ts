@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 import { browserOf } from "../src/visitor/browser";
 import { Events } from "../src/visitor/events";
 import { RANDOM_KEY, startFrom } from "../src/visitor/start";
+import { clean } from "../src/visitor/text";
 
 const page = globalThis as { GLANCE_COBROWSE?: unknown };
 
@@ -48,6 +49,12 @@ test("values are cut to what the service takes", () => {
   assert.equal(startFrom(undefined, {})?.person.name?.length, 63);
   page.GLANCE_COBROWSE = "not an object";
   assert.deepEqual(startFrom(undefined, {})?.person, {});
+});
+
+test("texts keep whole characters", () => {
+  assert.equal(clean("a\u{1f600}b", 2), "a\u{1f600}");
+  assert.equal(clean("a\ud83d", 9), "a\ufffd");
+  assert.equal(clean("\ude00a", 9), "\ufffda");
 });
 
 test("a listener that throws stops no other and is the page's own error", (context) => {

@@ -85,7 +85,9 @@ export class LiveReplay {
     const root = (event.data as { node: SnapshotRoot }).node;
     const doctype = root.childNodes.find((child) => child.type === DOCTYPE_NODE);
     const copy = this.player.iframe.contentDocument;
-    if (!doctype || !copy) return;
+    if (!copy) return;
+    Reflect.deleteProperty(copy, "open"); // of the page before
+    if (!doctype) return;
     root.childNodes = root.childNodes.filter((child) => child !== doctype);
     root.compatMode = "";
     const text = doctypeText(doctype);

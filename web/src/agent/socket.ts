@@ -15,6 +15,8 @@ export interface AgentHandlers {
 
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
+/** A connection that held this long was a good one. */
+const STABLE_MS = 10_000;
 
 export function readBoot(): Boot {
   return JSON.parse(document.getElementById("boot")?.textContent ?? "{}") as Boot;
@@ -22,13 +24,16 @@ export function readBoot(): Boot {
 
 export function connect(hello: object, handlers: AgentHandlers): void {
   let retries = 0;
+  let openedAt = 0;
   const open = () => {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/agent/socket`, SUBPROTOCOL);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(JSON.stringify(hello));
+    socket.onopen = () => {
+      openedAt = Date.now();
+      socket.send(JSON.stringify(hello));
+    };
     socket.onmessage = (event) => {
-      retries = 0;
       if (event.data instanceof ArrayBuffer) handlers.frame?.(new Uint8Array(event.data));
       else handlers.message(JSON.parse(event.data) as ToAgent);
     };
@@ -36,6 +41,7 @@ export function connect(hello: object, handlers: AgentHandlers): void {
       const retry = mayReconnect(event.code);
       handlers.lost(retry);
       if (!retry) return;
+      if (openedAt && Date.now() - openedAt > STABLE_MS) retries = 0;
       const wait = Math.min(FIRST_RETRY_MS * 2 ** retries++, LAST_RETRY_MS);
       setTimeout(open, wait * (0.75 + Math.random() / 2));
     };

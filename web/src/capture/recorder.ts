@@ -10,6 +10,8 @@ import { isSecret, maskValue } from "./secrets";
 /** While this much waits in the browser, events are gathered into fewer frames. */
 const PRESSURE_BYTES = 65_536;
 const PRESSURE_POLL_MS = 20;
+/** From one keyframe to the next; the relay takes frames of up to 8 MiB. */
+const IMAGE_BUDGET_BYTES = 3 * 1024 * 1024;
 /** Past this many gathered events a fresh keyframe is smaller than what happened meanwhile. */
 const BACKLOG_EVENTS = 5_000;
 
@@ -17,9 +19,10 @@ class Recorder implements Capture {
   private readonly encoder = new FrameEncoder();
   private queue: eventWithTime[] = [];
   private flushing = false;
-  /** Frames were lost: nothing makes sense to the agent before the next keyframe. */
-  private needsKeyframe = false;
+  /** Nothing makes sense to the agent before a keyframe: at the start, and when frames were lost. */
+  private needsKeyframe = true;
   private stopped = false;
+  private imageBytes = 0;
   private readonly waiting = new WeakSet<Element>();
   private readonly stopRecording: (() => void) | undefined;
   private readonly stopMouse: () => void;
@@ -90,6 +93,7 @@ class Recorder implements Capture {
     if (isKeyframe) this.needsKeyframe = false;
     else if (this.needsKeyframe) return;
     const kept = isKeyframe ? events.slice(start) : events;
+    if (isKeyframe) this.imageBytes = 0;
     for (const event of kept) this.filter(event);
     this.sink.send(this.encoder.encode(kept, isKeyframe));
   }
@@ -113,7 +117,7 @@ class Recorder implements Capture {
     if (!("src" in attributes || "srcset" in attributes)) return;
     delete attributes.srcset;
     delete attributes.src;
-    const data = imageData(image);
+    const data = this.affordable(imageData(image));
     if (data) {
       attributes.src = data;
     } else if (!this.waiting.has(image)) {
@@ -122,9 +126,16 @@ class Recorder implements Capture {
     }
   }
 
+  /** Images stop where they would make a keyframe too large to be sent at all. */
+  private affordable(data: string | undefined): string | undefined {
+    if (!data || this.imageBytes + data.length > IMAGE_BUDGET_BYTES) return undefined;
+    this.imageBytes += data.length;
+    return data;
+  }
+
   private send(image: HTMLImageElement, id: number): void {
     this.waiting.delete(image);
-    const data = imageData(image);
+    const data = this.affordable(imageData(image));
     if (!data) return;
     this.add(attributeEvent(id, { src: data }));
   }

@@ -1,5 +1,6 @@
 // Which browser this is, for the agent's "navigate" event.
 import type { Page } from "../wire";
+import { clean } from "./text";
 
 const NAMES: [pattern: RegExp, name: string][] = [
   [/Edg(?:A|iOS)?\/([\d.]+)/, "Edge"],
@@ -32,8 +33,8 @@ function platformOf(agent: string): string {
 
 export function currentPage(version: string): Page {
   return {
-    url: location.href.slice(0, 8192),
-    title: document.title.slice(0, 1024),
+    url: clean(location.href, 8192),
+    title: clean(document.title, 1024),
     browser: browserOf(navigator.userAgent),
     visitorversion: version,
   };

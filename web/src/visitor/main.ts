@@ -11,8 +11,9 @@ if (cobrowse?.Visitor && internal && !internal.ready) {
   internal.ready = true;
   const session = new VisitorSession(internal, CAPTURE_DIGEST);
   Object.assign(cobrowse.Visitor, session.api());
+  // Before the page's calls: a session that is on must not be started again, and can be stopped.
+  session.resumeWhenShown();
   for (const [method, args] of internal.calls.splice(0)) {
     (cobrowse.Visitor[method] as ((...args: unknown[]) => unknown) | undefined)?.(...args);
   }
-  session.resumeWhenShown();
 }

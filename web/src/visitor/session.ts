@@ -11,6 +11,10 @@ const VERSION = "0.1.0";
 const RESUME_WINDOW_MS = 10 * 60_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
+/** A connection that held this long was a good one. */
+const STABLE_MS = 10_000;
+const CAPTURE_TRIES = 3;
+const CAPTURE_RETRY_MS = 1_000;
 
 /**
  * idle: no session. starting: asked for, not yet there. on: running.
@@ -26,6 +30,7 @@ export class VisitorSession {
   private lostAt = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private stopAsked = false;
+  private runningSince = 0;
   private continuedHere = false;
   private readonly events = new Events();
   private readonly link: Link;
@@ -62,26 +67,22 @@ export class VisitorSession {
   /** Go on with the session of an earlier page, once a person sees this one. */
   resumeWhenShown(): void {
     const ticket = readTicket();
-    if (!ticket || this.state === "starting" || this.state === "on") return;
+    if (this.state === "starting" || this.state === "on") return;
+    if (!ticket) {
+      // Another page has ended the session meanwhile.
+      if (this.state === "away") this.end("visitor");
+      return;
+    }
     this.state = "away";
     this.key = ticket.split(".")[0];
     // A page that was prefetched, prerendered or opened in the background must not take the session
     // away from the page in front.
-    if (
-      document.visibilityState === "visible" &&
-      !("prerendering" in document && document.prerendering)
-    ) {
+    if (isShown()) {
       this.lostAt = Date.now();
       this.resume();
-      return;
+    } else {
+      this.whenShown(() => this.resumeWhenShown());
     }
-    const again = () => {
-      document.removeEventListener("visibilitychange", again);
-      document.removeEventListener("prerenderingchange", again);
-      this.resumeWhenShown();
-    };
-    document.addEventListener("visibilitychange", again);
-    document.addEventListener("prerenderingchange", again);
   }
 
   private start(argument: unknown): void {
@@ -113,7 +114,10 @@ export class VisitorSession {
     } else if (this.link.isOpen()) {
       this.link.send({ type: "stop" });
     } else {
-      this.end("visitor");
+      // The relay must hear of it: take the session up once more, only to end it.
+      this.stopAsked = true;
+      clearTimeout(this.retryTimer);
+      this.resume();
     }
   }
 
@@ -123,7 +127,7 @@ export class VisitorSession {
       this.end("visitor"); // another page ended it meanwhile
       return;
     }
-    this.loadCapture();
+    if (!this.stopAsked) this.loadCapture();
     void this.link.open((token) => ({
       type: "resume",
       token,
@@ -156,7 +160,7 @@ export class VisitorSession {
   private onRunning(key: string, ticket: string, isNew: boolean): void {
     this.state = "on";
     this.key = key;
-    this.retries = 0;
+    this.runningSince = Date.now();
     writeTicket(ticket);
     this.link.send({ type: "confirm", ticket });
     if (this.stopAsked) {
@@ -191,9 +195,17 @@ export class VisitorSession {
       return;
     }
     if (this.state === "idle") return;
+    if (this.stopAsked) {
+      this.end("visitor");
+      return;
+    }
     if (this.state === "on") {
       this.state = "away";
-      this.lostAt = Date.now();
+      // A line that breaks again and again counts as lost since the first time.
+      if (!this.lostAt || Date.now() - this.runningSince > STABLE_MS) {
+        this.retries = 0;
+        this.lostAt = Date.now();
+      }
     }
     if (retry && Date.now() - this.lostAt < RESUME_WINDOW_MS) {
       const wait = Math.min(FIRST_RETRY_MS * 2 ** this.retries++, LAST_RETRY_MS);
@@ -201,20 +213,23 @@ export class VisitorSession {
     } else if (code === 4409) {
       // Another tab is in front now. This one may come back.
       this.stopCapture();
-      this.resumeWhenShownAgain();
+      this.whenShown(() => this.resumeWhenShown());
     } else {
       this.events.fail("conndrop");
       this.end("error");
     }
   }
 
-  private resumeWhenShownAgain(): void {
+  /** Once a person sees this page: it is in front, and no longer only prerendered. */
+  private whenShown(resume: () => void): void {
     const shown = () => {
-      if (document.visibilityState !== "visible") return;
+      if (!isShown()) return;
       document.removeEventListener("visibilitychange", shown);
-      this.resumeWhenShown();
+      document.removeEventListener("prerenderingchange", shown);
+      resume();
     };
     document.addEventListener("visibilitychange", shown);
+    document.addEventListener("prerenderingchange", shown);
   }
 
   private end(reason: string): void {
@@ -224,6 +239,9 @@ export class VisitorSession {
     this.state = "idle";
     this.key = undefined;
     this.continuedHere = false;
+    this.stopAsked = false;
+    this.retries = 0;
+    this.lostAt = 0;
     writeTicket("");
     this.events.fire("sessionend", { reason });
   }
@@ -234,12 +252,22 @@ export class VisitorSession {
     this.stopCapture();
     this.link.close();
     if (this.state === "on") this.state = "away";
+    if (this.state === "starting") this.state = "idle";
     this.continuedHere = false;
   }
 
-  private loadCapture(): void {
+  private loadCapture(tries = CAPTURE_TRIES): void {
     if (this.internal.startCapture) return;
-    this.internal.insert(`capture.js?v=${this.captureDigest}`, () => this.startCapture());
+    this.internal.insert(`capture.js?v=${this.captureDigest}`, () => {
+      if (this.internal.startCapture) {
+        this.startCapture();
+      } else if (tries > 1 && this.state !== "idle") {
+        setTimeout(() => this.loadCapture(tries - 1), CAPTURE_RETRY_MS);
+      } else if (this.state !== "idle") {
+        this.events.fail("service");
+        this.stop();
+      }
+    });
   }
 
   /** Needs two things, whichever comes last: the capture script and a running session. */
@@ -252,6 +280,11 @@ export class VisitorSession {
     this.capture?.stop();
     this.capture = undefined;
   }
+}
+
+function isShown(): boolean {
+  const prerendering = "prerendering" in document && document.prerendering;
+  return document.visibilityState === "visible" && !prerendering;
 }
 
 function writeTicket(ticket: string): void {

@@ -1,5 +1,6 @@
 // What a session starts with: the key rules of the API, and who the visitor is.
 import type { CobrowseWindow, Identity } from "../globals";
+import { clean } from "./text";
 
 export const RANDOM_KEY = "GLANCE_KEYTYPE_RANDOM";
 const KEY = /^[A-Za-z0-9_-]{1,50}$/;
@@ -31,7 +32,7 @@ function texts(from: unknown): Identity {
   if (typeof from !== "object" || from === null) return out;
   for (const name of Object.keys(LIMITS) as (keyof Identity)[]) {
     const value = (from as Record<string, unknown>)[name];
-    if (typeof value === "string" && value) out[name] = value.slice(0, LIMITS[name]);
+    if (typeof value === "string" && value) out[name] = clean(value, LIMITS[name]);
   }
   return out;
 }
