@@ -118,7 +118,8 @@ def _announce(path: str, visitor_url: str, relay_url: str, settings: relay.Setti
             key = make_login_key(group, AGENT, group_settings.api_key, expiry)
             query = f"partnerid={group}&partneruserid={AGENT}&loginkey={key}"
             print(f"  Agent    {relay_url}/console?{query}")
-    print(f"  Config   {path}\n\nPress Ctrl-C to stop.", flush=True)
+    shown = path.replace(str(Path.home()), "~", 1)
+    print(f"  Config   {shown}\n\nPress Ctrl-C to stop.", flush=True)
 
 
 def _address(host: str, port: int) -> str:
