@@ -5,6 +5,7 @@ unchanged sources does nothing.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,11 @@ def fingerprint() -> str:
 
 def npm(*arguments: str) -> None:
     """Run npm in this folder. Raises: SystemExit with npm's own status where it fails."""
-    status = subprocess.run([*npm_command(), *arguments], cwd=WEB).returncode
+    command = npm_command()
+    # The scripts of packages look for node on PATH, where a virtual environment need not be.
+    path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path}
+    status = subprocess.run([*command, *arguments], cwd=WEB, env=environment).returncode
     if status:
         sys.exit(status)
 
