@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions, http
+from mitmproxy.connection import Server
+from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow
 
 from proxy_addon import csp
@@ -122,3 +125,89 @@ def test_messages_of_a_socket_are_not_kept() -> None:
     last = flow.websocket.messages[-1]
     Cobrowse().websocket_message(flow)
     assert flow.websocket.messages == [last]
+
+
+def reverse_flow(peer: str = "10.0.0.9", **more: str) -> http.HTTPFlow:
+    """A request for a page as mitmproxy hands it over in reverse mode with the Host kept."""
+    flow = page_flow()
+    flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse("reverse:http://first.internal:8000")
+    flow.client_conn.peername = (peer, 50_000)
+    flow.request.host, flow.request.port, flow.request.scheme = "first.internal", 8000, "http"
+    flow.request.headers = http.Headers(host="shop.test", accept="text/html")
+    for name, value in more.items():
+        flow.request.headers[name.replace("_", "-")] = value
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("host", "upstream", "host_header"),
+    [
+        ("shop.test", ("https", "shop.internal", 443), "shop.internal"),
+        ("shop.test:8080", ("https", "shop.internal", 443), "shop.internal"),
+        ("bank.test", ("http", "10.0.0.2", 81), "10.0.0.2:81"),
+        ("other.test", ("http", "first.internal", 8000), "first.internal:8000"),
+    ],
+)
+async def test_each_host_has_its_origin(
+    addon: Cobrowse, tmp_path: Path, host: str, upstream: tuple[str, str, int], host_header: str
+) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text(
+        '[proxy.origins]\n"shop.test" = "https://shop.internal"\n"bank.test" = "http://10.0.0.2:81"'
+    )
+    flow = reverse_flow(host=host, origin=f"http://{host}")
+    await through(addon, flow, path)
+    request = flow.request
+    assert (request.scheme, request.host, request.port) == upstream
+    assert request.host_header == host_header
+    standard = {"https": ":443", "http": ":80"}[upstream[0]]
+    assert request.headers["origin"] == f"{upstream[0]}://{host_header}".removesuffix(standard)
+
+
+@pytest.mark.parametrize(
+    ("peer", "origin", "secure"),
+    [("10.0.0.1", "https://public.test", True), ("10.0.0.9", "http://shop.test", False)],
+)
+async def test_forwarded_fields_count_from_trusted_peers_only(
+    addon: Cobrowse, tmp_path: Path, peer: str, origin: str, secure: bool
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("obviously-fake-secret-of-enough-length")
+    path = tmp_path / "cobrowse.toml"
+    path.write_text(
+        f'token_secret_file = "{secret}"\n[proxy]\ntrusted_peers = ["10.0.0.1"]\n[groups.1]\n'
+    )
+    flow = reverse_flow(
+        peer,
+        x_forwarded_proto="https",
+        x_forwarded_host="public.test",
+        origin=origin,
+    )
+    flow.request.method, flow.request.path = "POST", "/.cobrowse/token"
+    flow.response = None
+    with taddons.context(addon) as context:
+        context.configure(addon, cobrowse_config=str(path))
+        await addon.requestheaders(flow)
+    response: http.Response | None = flow.response
+    assert response is not None and response.status_code == 200
+    assert ("; Secure" in response.headers["set-cookie"]) is secure
+
+
+async def test_a_direct_relay_stands_in_the_page_and_in_its_policy(
+    addon: Cobrowse, tmp_path: Path
+) -> None:
+    path = tmp_path / "cobrowse.toml"
+    direct = "wss://relay.test/visitor/socket"
+    path.write_text(f'[proxy]\ndirect_url = "{direct}"\n[groups.1]\n')
+    flow = page_flow(**{"Content-Security-Policy": "connect-src 'self'"})
+    await through(addon, flow, path)
+    assert flow.response is not None and flow.response.raw_content is not None
+    assert f'"socket":"{direct}"'.encode() in flow.response.raw_content
+    assert flow.response.headers["content-security-policy"].endswith(f" {direct}")
+
+
+async def test_the_origins_certificate_is_asked_for_in_its_own_name(addon: Cobrowse) -> None:
+    flow = reverse_flow()
+    server = Server(address=("first.internal", 443))
+    addon.server_connect(ServerConnectionHookData(server=server, client=flow.client_conn))
+    assert server.sni == "first.internal"

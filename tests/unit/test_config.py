@@ -76,5 +76,35 @@ def test_an_error_names_the_key(tmp_path: Path, text: str, message: str) -> None
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", "http://127.0.0.1:8081"),
+        ('[relay]\nlisten = "10.0.0.1:9"', "http://10.0.0.1:9"),
+        ('[relay]\npublic_url = "https://relay.test/"', "https://relay.test"),
+    ],
+)
+def test_where_agents_find_the_relay(tmp_path: Path, text: str, url: str) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text(text)
+    assert config.load(str(path))[1].relay.url() == url
+
+
+def test_both_find_the_secret_in_the_same_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    path = tmp_path / "cobrowse.toml"
+    for text in (
+        "",
+        f'[relay]\ndata_dir = "{tmp_path}/own"',
+        f'token_secret_file = "{tmp_path}/named"\n[relay]\ndata_dir = "{tmp_path}/own"',
+    ):
+        path.write_text(text)
+        proxy, relay = config.load(str(path))
+        assert relay.secret() == proxy.secret_path().read_bytes().strip()
+        assert proxy.secret_path().stat().st_mode & 0o777 == 0o600
+
+
 def test_the_docs_hold_the_table_as_the_code_has_it() -> None:
     assert config_table() in (DOCS / "config.md").read_text()

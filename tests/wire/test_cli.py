@@ -15,7 +15,7 @@ import pytest
 
 from cobrowse import config
 from relay.auth import check_login_key
-from tests.stack import free_port
+from tests.stack import free_port, serving_origin
 
 COMMAND = [sys.executable, "-m", "cobrowse"]
 
@@ -31,15 +31,15 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
 
 
-class Demo:
-    """`cobrowse demo` in a process group of its own, as a terminal would start it."""
+class Running:
+    """`cobrowse demo` or `up` in a process group of its own, as a terminal would start it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self.port, self.relay_port = free_port(), free_port()
         listen = ["--listen", f"127.0.0.1:{self.port}"]
         relay_listen = ["--relay-listen", f"127.0.0.1:{self.relay_port}"]
         self.process = subprocess.Popen(
-            [*COMMAND, "demo", *listen, *relay_listen],
+            [*COMMAND, *arguments, *listen, *relay_listen],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -73,7 +73,7 @@ class Demo:
 
 
 def test_the_demo_prints_two_addresses_that_work_and_ends_whole(home: Path) -> None:
-    demo = Demo()
+    demo = Running("demo")
     try:
         visitor, agent = re.findall(r"http://\S+", demo.printed)
         assert visitor == f"http://127.0.0.1:{demo.port}/"
@@ -89,9 +89,30 @@ def test_the_demo_prints_two_addresses_that_work_and_ends_whole(home: Path) -> N
         demo.kill()
 
 
+def test_up_without_a_config_makes_a_group_and_keeps_it(home: Path) -> None:
+    with serving_origin() as origin:
+        printed = []
+        for _ in range(2):
+            up = Running("up", "--origin", f"{origin.url}/ignored/path")
+            try:
+                visitor, agent = re.findall(r"http://\S+", up.printed)
+                page = urllib.request.Request(visitor, headers={"Sec-Fetch-Mode": "navigate"})
+                with urllib.request.urlopen(page, timeout=10) as response:
+                    group = re.search(r'"group":"(\d+)"', response.read().decode())
+                with urllib.request.urlopen(agent, timeout=10) as response:
+                    assert response.status == 200
+                assert group is not None and f"partnerid={group[1]}&" in agent
+                printed.append(group[1])
+                up.process.terminate()
+                up.wait_until_gone()
+            finally:
+                up.kill()
+    assert printed[0] == printed[1]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a killed parent")
 def test_nothing_is_left_when_the_command_is_killed(home: Path) -> None:
-    demo = Demo()
+    demo = Running("demo")
     try:
         demo.process.kill()
         demo.wait_until_gone()

@@ -5,8 +5,11 @@ import hashlib
 import json
 import secrets
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -310,3 +313,26 @@ def test_the_subprotocol_is_asked_for(relay: Relay) -> None:
 def test_visitor_digests_are_what_the_session_is_bound_to() -> None:
     claims = auth.read_visitor_token(visitor_token(cookie="c"), SECRET, time.time())
     assert claims.visitor == hashlib.sha256(b"c").hexdigest()
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", False)])
+def test_the_login_cookie_is_secure_behind_https(relay: Relay, scheme: str, secure: bool) -> None:
+    login_key = auth.make_login_key(GROUP, "anna", API_KEY, int(time.time()) + 60)
+    query = f"PartnerID={GROUP}&partneruserid=anna&LOGINKEY={quote(login_key)}"
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{relay.port}/agentjoin/AgentView.aspx?VisitorId=x&{query}",
+        headers={"X-Forwarded-Proto": scheme, "X-Forwarded-For": "203.0.113.5"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        cookie, policy = response.headers["Set-Cookie"], response.headers["Content-Security-Policy"]
+    assert cookie.startswith("cobrowse_agent=") and "HttpOnly" in cookie
+    assert ("Secure" in cookie) is secure
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+
+
+@pytest.mark.parametrize(
+    "path", ["/visitor/viewer.js", "/visitor/..%2fconsole", "/static/../templates", "/static/x"]
+)
+def test_only_what_is_meant_is_served(relay: Relay, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://127.0.0.1:{relay.port}{path}", timeout=10)
