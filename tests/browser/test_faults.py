@@ -23,6 +23,28 @@ def complaints(page: Page) -> list[str]:
     return found
 
 
+def session_with_an_agent(stack: Stack, visitor: Page, agent: Page) -> None:
+    """A session on the bank's first page, and an agent who sees it."""
+    visitor.goto(f"{stack.visitor_url}/")
+    agent.goto(stack.agent_view(start_session(visitor, RANDOM)))
+    wait_for_equal_trees(visitor, agent)
+
+
+def opened_in_the_background(stack: Stack, visitor: Page) -> Page:
+    """Another tab of the visitor, which nobody sees before BRING_TO_FRONT."""
+    hidden = visitor.context.new_page()
+    hidden.add_init_script(
+        """Object.defineProperty(document, "visibilityState", {
+          configurable: true, get: () => window.shownNow ? "visible" : "hidden" });"""
+    )
+    hidden.goto(f"{stack.visitor_url}/branches")
+    until(hidden, "GLANCE.Cobrowse._internal.ready === true")
+    return hidden
+
+
+BRING_TO_FRONT = "window.shownNow = true; document.dispatchEvent(new Event('visibilitychange'))"
+
+
 @pytest.fixture(params=["down", "hanging"])
 def without_relay(request: pytest.FixtureRequest, tmp_path: Path, origin: Origin) -> Iterator[str]:
     """The visitor's address of a proxy whose relay is not there, or never says a word."""
@@ -85,21 +107,12 @@ def test_an_idle_page_asks_for_nothing_before_its_load_event(stack: Stack, visit
 def test_a_page_in_the_background_does_not_take_the_session(
     stack: Stack, visitor: Page, agent: Page
 ) -> None:
-    visitor.goto(f"{stack.visitor_url}/")
-    key = start_session(visitor, RANDOM)
-    agent.goto(stack.agent_view(key))
-    wait_for_equal_trees(visitor, agent)
-    hidden = visitor.context.new_page()
-    hidden.add_init_script(
-        """Object.defineProperty(document, "visibilityState", {
-          configurable: true, get: () => window.shownNow ? "visible" : "hidden" });"""
-    )
-    hidden.goto(f"{stack.visitor_url}/branches")
-    until(hidden, "GLANCE.Cobrowse._internal.ready === true")
+    session_with_an_agent(stack, visitor, agent)
+    hidden = opened_in_the_background(stack, visitor)
     assert hidden.evaluate("GLANCE.Cobrowse.Visitor.inSession()") is True
     expect(agent.locator("#title")).to_have_text("Nordhaven Savings Bank")
     # Brought to the front, it goes on with the session, and the first page lets go of it.
-    hidden.evaluate("window.shownNow = true; document.dispatchEvent(new Event('visibilitychange'))")
+    hidden.evaluate(BRING_TO_FRONT)
     wait_for_equal_trees(hidden, agent)
     expect(agent.locator("#title")).to_have_text("Branches - Nordhaven Savings Bank")
 
@@ -145,9 +158,7 @@ def test_a_lost_line_is_made_again(stack: Stack, visitor: Page, agent: Page) -> 
 def test_a_page_that_comes_back_from_the_cache_goes_on(
     stack: Stack, visitor: Page, agent: Page
 ) -> None:
-    visitor.goto(f"{stack.visitor_url}/")
-    key = start_session(visitor, RANDOM)
-    agent.goto(stack.agent_view(key))
+    session_with_an_agent(stack, visitor, agent)
     visitor.goto(f"{stack.visitor_url}/branches")
     wait_for_equal_trees(visitor, agent)
     visitor.go_back()
@@ -159,10 +170,7 @@ def test_a_page_that_comes_back_from_the_cache_goes_on(
 def test_a_stop_before_the_loader_is_there_ends_the_session(
     stack: Stack, visitor: Page, agent: Page
 ) -> None:
-    visitor.goto(f"{stack.visitor_url}/")
-    key = start_session(visitor, RANDOM)
-    agent.goto(stack.agent_view(key))
-    wait_for_equal_trees(visitor, agent)
+    session_with_an_agent(stack, visitor, agent)
     visitor.add_init_script(
         """document.addEventListener("DOMContentLoaded", () => {
           window.readyThen = !!GLANCE.Cobrowse._internal.ready;
@@ -181,9 +189,7 @@ def test_a_stop_before_the_loader_is_there_ends_the_session(
 def test_a_tab_that_lost_the_session_can_still_stop_it(
     stack: Stack, visitor: Page, agent: Page
 ) -> None:
-    visitor.goto(f"{stack.visitor_url}/")
-    key = start_session(visitor, RANDOM)
-    agent.goto(stack.agent_view(key))
+    session_with_an_agent(stack, visitor, agent)
     other = visitor.context.new_page()
     other.goto(f"{stack.visitor_url}/branches")
     wait_for_equal_trees(other, agent)
@@ -196,17 +202,11 @@ def test_a_tab_that_lost_the_session_can_still_stop_it(
 def test_a_tab_hears_when_the_session_ended_in_another(stack: Stack, visitor: Page) -> None:
     visitor.goto(f"{stack.visitor_url}/")
     start_session(visitor, RANDOM)
-    hidden = visitor.context.new_page()
-    hidden.add_init_script(
-        """Object.defineProperty(document, "visibilityState", {
-          configurable: true, get: () => window.shownNow ? "visible" : "hidden" });"""
-    )
-    hidden.goto(f"{stack.visitor_url}/branches")
-    until(hidden, "GLANCE.Cobrowse._internal.ready === true")
+    hidden = opened_in_the_background(stack, visitor)
     hidden.evaluate(COLLECT)
     visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
     until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
-    hidden.evaluate("window.shownNow = true; document.dispatchEvent(new Event('visibilitychange'))")
+    hidden.evaluate(BRING_TO_FRONT)
     until(hidden, "window.heard.some(([name]) => name === 'sessionend')")
     assert hidden.evaluate("GLANCE.Cobrowse.Visitor.inSession()") is False
 
