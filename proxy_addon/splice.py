@@ -6,9 +6,10 @@ Source: HTML Standard, "Tokenization"; insertion modes "before html", "before he
 import re
 from typing import Final
 
+from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
+from proxy_addon.prescan import declared_charset
+
 HOLD_LIMIT_BYTES: Final = 65_536
-# Browsers look for a charset declaration in this many bytes before they guess.
-CHARSET_WINDOW_BYTES: Final = 1024
 
 _NOT_SPACE = re.compile(rb"[^\t\n\f\r ]")
 _NAME_END = re.compile(rb"[\t\n\f\r />]")
@@ -49,6 +50,10 @@ class _Wait(Exception):
     """The bytes seen so far end inside a token."""
 
 
+class _LeaveAlone(Exception):
+    """No place in this page would do. Its text is the outcome."""
+
+
 class Splicer:
     """Put one snippet into an HTML byte stream, once, at the start of <head>.
 
@@ -85,6 +90,8 @@ class Splicer:
         self._in_title = False
         self._head_at: int | None = None  # where <head> begins; None while outside it
         self._early_at: int | None = None  # behind the last declaration that must come early
+        self._place: int | None = None  # where the snippet goes, once that is known
+        self.inserted = b""  # what went in: the snippet, behind a charset declaration at need
         self.outcome: str | None = None
 
     @property
@@ -97,22 +104,29 @@ class Splicer:
             return chunk
         self._held += chunk
         try:
-            place = self._locate()
+            if self._place is None:
+                self._place = self._locate()
         except _Wait:
             if self._head_at is not None and len(self._held) >= CHARSET_WINDOW_BYTES:
                 return self._insert_at(self._choose())
             if len(self._held) > self._hold_limit_bytes:
                 return self._pass("undecided within the hold limit")
             return b""
-        if place is not None and place > self._hold_limit_bytes - _NAME_LIMIT_BYTES:
+        except _LeaveAlone as reason:
+            return self._pass(str(reason))
+        if self._place > self._hold_limit_bytes - _NAME_LIMIT_BYTES:
             # The same answer as if the page had come in small chunks.
             return self._pass("undecided within the hold limit")
-        return self._insert_at(place)
+        if not self._charset_known and len(self._held) < CHARSET_WINDOW_BYTES:
+            return b""  # a charset declaration may follow, which must not be pushed out of sight
+        return self._insert_at(self._place)
 
     def close(self) -> bytes:
         """End the page and return the bytes still held."""
         if self.outcome is not None:
             return b""
+        if self._place is not None:
+            return self._insert_at(self._place)
         if self._token_at < len(self._held):
             # No browser runs a script that stands inside an unfinished tag or comment; but what is
             # certain by now is not lost with it.
@@ -132,10 +146,15 @@ class Splicer:
         out, self._held = bytes(self._held), bytearray()
         return out
 
-    def _insert_at(self, index: int | None) -> bytes:
-        if index is None:
-            return self._pass(self.outcome or "not HTML")
-        self._held[index:index] = self._snippet
+    def _insert_at(self, index: int) -> bytes:
+        held = self._held
+        self.inserted = self._snippet
+        if not self._charset_known and b"charset" in held[index:CHARSET_WINDOW_BYTES].lower():
+            label = declared_charset(held)
+            if declared_charset(held[:index] + self._snippet + held[index:]) != label:
+                # Said again in front, because the page's own words are now too far down.
+                self.inserted = b'<meta charset="%b">%b' % (label, self._snippet)
+        held[index:index] = self.inserted
         return self._pass("spliced")
 
     def _choose(self) -> int:
@@ -144,15 +163,14 @@ class Splicer:
             return self._token_at
         return self._head_at if self._early_at is None else self._early_at
 
-    def _locate(self) -> int | None:
-        """Walk tokens until the place is known. None: leave the page alone. Raises _Wait."""
+    def _locate(self) -> int:
+        """Walk tokens until the place is known. Raises: _Wait, _LeaveAlone."""
         held = self._held
         if self._token_at == 0:
             if len(held) < 4:
                 raise _Wait
             if bytes(held[:2]) in _UTF16_BOMS or 0 in held[:4]:
-                self.outcome = "UTF-16"
-                return None
+                raise _LeaveAlone("UTF-16")
             if held.startswith(_UTF8_BOM):
                 self._charset_known = True
                 self._token_at = self._scanned_to = 3
@@ -171,19 +189,18 @@ class Splicer:
             else:
                 place = self._in_head()
             if place is not None:
-                return place if place >= 0 else None
+                return place
 
     def _settled(self) -> bool:
         """In the head: may the place no longer change?"""
         return self._charset_known or self._token_at >= CHARSET_WINDOW_BYTES
 
     def _before_head(self) -> int | None:
-        """Pass one token; or the place; or -1 for a page to leave alone."""
+        """Pass one token, or return the place."""
         held, at = self._held, self._token_at
         if held[at] != 0x3C:  # "<"
             if held[at] in b"{[":
-                self.outcome = "JSON"
-                return -1
+                raise _LeaveAlone("JSON")
             return at
         kind = self._kind()
         if kind in (b"!--", b"!"):
@@ -203,7 +220,7 @@ class Splicer:
         return at
 
     def _in_head(self) -> int | None:
-        """Pass one token of the run of declarations behind <head>; or the place.
+        """Pass one token of the run of declarations behind <head>, or return the place.
 
         A token counts only if it ends inside the charset window, so that the answer is the same
         however much of the page is here already.

@@ -14,7 +14,8 @@ FORBIDDEN = {
 IMPURE = {"asyncio", "logging", "mitmproxy", "os", "pathlib", "random", "secrets", "socket", "time"}
 PURE = (
     *("proxy_addon/" + name for name in ("coding", "cookies", "csp", "fields", "headers")),
-    *("proxy_addon/" + name for name in ("identity", "paths", "policy", "snippet", "splice")),
+    *("proxy_addon/" + name for name in ("identity", "paths", "policy", "prescan", "snippet")),
+    "proxy_addon/splice",
     "proxy_addon/token",
     *("relay/" + name for name in ("auth", "errors", "outbox", "replay", "session", "wire")),
 )

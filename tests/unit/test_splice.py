@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy_addon.prescan import declared_charset
 from proxy_addon.splice import Splicer
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "splice").glob("*.html"))
@@ -42,9 +43,12 @@ def test_case_whole_byte_by_byte_and_at_each_split(path: Path) -> None:
 @given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.data())
 def test_nothing_is_lost_and_chunks_do_not_matter(page: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(page)), max_size=8)))
-    whole, outcome = splice([page])
-    assert whole.replace(SNIPPET, b"", 1) == page
-    assert (SNIPPET in whole) == (outcome == "spliced")
+    splicer = Splicer(SNIPPET)
+    whole = splicer.feed(page) + splicer.close()
+    assert whole.replace(splicer.inserted, b"", 1) == page
+    assert (SNIPPET in whole) == (splicer.outcome == "spliced")
+    # A browser finds the charset that it would have found.
+    assert declared_charset(whole) == declared_charset(page) or not splicer.inserted
     chunks = [page[a:b] for a, b in pairwise([0, *cuts, len(page)])]
     assert splice(chunks)[0] == whole
 
@@ -52,6 +56,24 @@ def test_nothing_is_lost_and_chunks_do_not_matter(page: bytes, data: st.DataObje
 def test_a_charset_in_the_header_lets_the_snippet_stand_first() -> None:
     page = b"<html><head><meta charset=utf-8><p>"
     assert splice([page], charset_known=True)[0].startswith(b"<html><head>" + SNIPPET)
+
+
+@pytest.mark.parametrize("between", [b"<style>a{}</style>", b"<script>1</script>", b"<p>"])
+@pytest.mark.parametrize("start", [b"<html><head>", b"<!doctype html>"])
+def test_a_charset_that_would_be_pushed_out_of_sight_is_said_again(
+    start: bytes, between: bytes
+) -> None:
+    long_snippet = b"<script>" + b"x" * 1100 + b"</script>"
+    page = start + between + b'<META HTTP-EQUIV=content-type CONTENT="text/html;charset=KOI8-R">'
+    said = b'<meta charset="KOI8-R">' + long_snippet
+    for size in (1, 7, 5000):
+        splicer = Splicer(long_snippet)
+        chunks = [page[i : i + size] for i in range(0, len(page), size)]
+        out = b"".join([splicer.feed(chunk) for chunk in chunks]) + splicer.close()
+        assert out == start + said + page.removeprefix(start)
+        assert splicer.inserted == said
+    known = Splicer(long_snippet, charset_known=True)
+    assert known.feed(page) == start + long_snippet + page.removeprefix(start)
 
 
 def test_an_undecided_page_is_let_go_at_the_hold_limit() -> None:

@@ -19,7 +19,7 @@ from tests.wire.raw import Client, RawServer, raw_server
 
 NAVIGATE = "Sec-Fetch-Mode: navigate"
 HEAD = b"<!doctype html><html><head>"
-PAGE = HEAD + b"<title>t</title></head><body>" + b"<p>words</p>" * 50 + b"</body></html>"
+PAGE = HEAD + b"<title>t</title></head><body>" + b"<p>words</p>" * 100 + b"</body></html>"
 SECRET = "obviously-fake-secret-of-enough-length"
 
 

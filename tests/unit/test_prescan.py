@@ -1,0 +1,48 @@
+"""What a browser would find declared, by the standard's own steps."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy_addon.prescan import WINDOW_BYTES, declared_charset
+
+
+@pytest.mark.parametrize(
+    ("page", "label"),
+    [
+        (b"", b""),
+        (b"<meta charset=utf-8>", b"utf-8"),
+        (b"<META CHARSET = 'Shift_JIS' >", b"Shift_JIS"),
+        (b'<meta/charset="euc-jp"/>', b"euc-jp"),
+        (b"<meta charset=utf-8", b""),  # cut off
+        (b"<metacharset=utf-8>", b""),
+        (b"<!-- <meta charset=a1> --><meta charset=b2>", b"b2"),
+        (b"<!--><meta charset=b2>", b"b2"),
+        (b"<!-- <meta charset=a1>", b""),
+        (b"<!doctype a><?x <meta charset=a1>", b""),
+        (b"<p title='<meta charset=a1>'><meta charset=b2>", b"b2"),
+        (b"</p title='>'><meta charset=b2>", b"b2"),
+        (b"<script>'<meta charset=a1>'</script>", b"a1"),  # the standard's steps see no scripts
+        (b"<meta content='text/html; charset=a1'>", b""),
+        (b"<meta content='text/html; charset=a1' http-equiv=Content-Type>", b"a1"),
+        (b"<meta http-equiv=content-type content='charset=\"a1\"'>", b"a1"),
+        (b"<meta http-equiv=content-type content=text/html;charset=a1;x>", b"a1"),
+        (b"<meta http-equiv=refresh content='1;charset=a1'>", b""),
+        (b"<meta charset=a1 charset=b2>", b"a1"),
+        (b"<meta charset='x><script>'><meta charset=b2>", b"b2"),
+        (b"< meta charset=a1>", b""),
+        (b"<" * 50 + b"<meta charset=a1>", b"a1"),
+        (b" " * (WINDOW_BYTES - 17) + b"<meta charset=a1>", b"a1"),
+        (b" " * (WINDOW_BYTES - 16) + b"<meta charset=a1>", b""),
+    ],
+)
+def test_declarations(page: bytes, label: bytes) -> None:
+    assert declared_charset(page) == label
+
+
+@given(
+    st.lists(st.sampled_from(b"<|meta|charset|=|a1|'|\"| |>|/|!|--|x".split(b"|"))).map(b"".join)
+)
+def test_any_bytes_end_in_a_clean_label(page: bytes) -> None:
+    label = declared_charset(page)
+    assert label == b"" or (label in page and not set(label) & set(b"<>\"' "))
