@@ -85,6 +85,8 @@ def _relay(arguments: argparse.Namespace) -> None:
 def _loginkey(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.ttl <= LOGIN_KEY_MAX_AGE_S:
         raise ValueError(f"--ttl must be 1 to {LOGIN_KEY_MAX_AGE_S} seconds")
+    if not arguments.user:
+        raise ValueError("--user must name the agent")
     path = arguments.config or config.own_file()
     _, settings = config.load(path)
     group = arguments.group or (next(iter(settings.groups)) if len(settings.groups) == 1 else "")

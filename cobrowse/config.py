@@ -61,28 +61,29 @@ def load(path: str) -> tuple[proxy.Settings, relay.Settings]:
         raw = tomllib.loads(Path(path).expanduser().read_text("utf-8")) if path else {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
-    _refuse_unknown(raw, "")
     try:
+        _refuse_unknown(raw, "", "")
         return proxy.parse(raw), relay.parse(raw)
     except (proxy.SettingsError, SetupError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _refuse_unknown(table: dict[str, Any], section: str) -> None:
-    """Raises: ConfigError for the first key that nobody reads."""
+def _refuse_unknown(table: dict[str, Any], section: str, shown: str) -> None:
+    """Raises: SetupError for the first key that nobody reads. shown: the section as written."""
     known = {f.name for struct in _SECTIONS[section] for f in msgspec.structs.fields(struct)}
     for name, value in table.items():
-        where = f"{section}.{name}" if section else name
+        below = f"{section}.{name}".lstrip(".")
+        where = f"{shown}.{name}".lstrip(".")
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise ConfigError(f"{where}: unknown key{hint}")
+            raise SetupError(f"{where}: unknown key{hint}")
         if section == "" and name == "groups" and isinstance(value, dict):
-            for group in value.values():
+            for group_id, group in value.items():
                 if isinstance(group, dict):
-                    _refuse_unknown(group, "groups.<groupid>")
-        elif where in _SECTIONS and isinstance(value, dict):
-            _refuse_unknown(value, where)
+                    _refuse_unknown(group, "groups.<groupid>", f"groups.{group_id}")
+        elif below in _SECTIONS and isinstance(value, dict):
+            _refuse_unknown(value, below, where)
 
 
 def own_file(folder: str = "", cookies: Mapping[str, str] | None = None) -> str:

@@ -30,7 +30,7 @@ class SettingsError(Exception):
         return f"{self.key}: {self.problem}" if self.key else self.problem
 
 
-class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
+class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [proxy]."""
 
     listen: Annotated[
@@ -78,7 +78,7 @@ class CookieSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cookie: str
 
 
-class CookieMapping(msgspec.Struct, frozen=True, kw_only=True):
+class CookieMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [groups.<groupid>.cookies]."""
 
     visitorid: Annotated[

@@ -20,6 +20,7 @@ class Close(IntEnum):
         member.meaning = meaning
         return member
 
+    FAULT = 1011, True, "The relay has made an error."
     RESTARTING = 1012, True, "The relay is going away; another or the same one answers soon."
     MALFORMED = 4400, False, "A message was not what the protocol allows."
     REFUSED = 4401, False, "Token, ticket or login was not accepted; a refused message says why."

@@ -133,6 +133,9 @@ class Hub:
     def confirm(self, session: Session, peer: Peer, ticket: str) -> None:
         session.visitor_confirms(peer.number, ticket)
 
+    def page_changed(self, session: Session, peer: Peer, page: wire.Page) -> None:
+        self._run(session, session.page_changed(peer.number, page))
+
     def stop(self, session: Session) -> None:
         self._run(session, session.end("visitor", time.monotonic()))
 

@@ -148,6 +148,13 @@ class Session:
         if peer == self._visitor_peer and self.accepts(secret):
             self._tickets = [secret]
 
+    def page_changed(self, peer: int, page: wire.Page) -> list[Action]:
+        """The same document under another title or address."""
+        if peer != self._visitor_peer:
+            return []
+        self.page = page
+        return [Send(tuple(self.agents), wire.PageChanged(page))]
+
     def visitor_leaves(self, peer: int, now: float) -> list[Action]:
         """The visitor's socket is gone. A socket that was taken over before changes nothing."""
         if peer != self._visitor_peer:

@@ -23,7 +23,7 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
+class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [relay]."""
 
     listen: Annotated[

@@ -59,7 +59,7 @@ class Socket:
             self._hub.refuse(peer, Close.NO_HELLO)
         except Exception:
             logger.exception("a socket is closed after an error of ours")
-            self._hub.refuse(peer, Close.MALFORMED)
+            self._hub.refuse(peer, Close.FAULT)
 
     async def _write(self, peer: Peer, send: Send) -> None:
         # A peer that is gone makes send() raise; one that takes nothing makes it wait. Either way
@@ -111,6 +111,8 @@ class VisitorSocket(Socket):
             match wire.decode_from_visitor(_text(message)):
                 case wire.Confirm(ticket):
                     self._hub.confirm(session, peer, ticket)
+                case wire.PageChanged(page):
+                    self._hub.page_changed(session, peer, page)
                 case wire.Stop():
                     self._hub.stop(session)
                 case _:
@@ -132,15 +134,16 @@ class AgentSocket(Socket):
         agent = auth.read_agent_token(hello.token, self._secret, time.time())
         if agent.group not in self._groups:
             raise Refused("login", "Agents of this group cannot log in.")
-        if isinstance(hello, wire.Watch):
-            self._hub.watch(peer, agent.group)
-            await self._listen(receive)
-        assert isinstance(hello, wire.Join)
-        session = self._hub.join(peer, agent.group, hello.key, agent.name or agent.user)
-        try:
-            await self._listen(receive)
-        finally:
-            self._hub.agent_left(session, peer)
+        match hello:
+            case wire.Watch():
+                self._hub.watch(peer, agent.group)
+                await self._listen(receive)
+            case wire.Join(_, key):
+                session = self._hub.join(peer, agent.group, key, agent.name or agent.user)
+                try:
+                    await self._listen(receive)
+                finally:
+                    self._hub.agent_left(session, peer)
 
     async def _listen(self, receive: Receive) -> NoReturn:
         wire.decode_from_agent(_text(await _next(receive)))

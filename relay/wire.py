@@ -75,11 +75,17 @@ class Confirm(msgspec.Struct, tag="confirm", frozen=True):
     ticket: Annotated[str, Meta(max_length=128)]
 
 
+class PageChanged(msgspec.Struct, tag="page", frozen=True):
+    """The page has another title or, without a page load, another address. To agents as it came."""
+
+    page: Page
+
+
 class Stop(msgspec.Struct, tag="stop", frozen=True):
     """The visitor ends the session."""
 
 
-FromVisitor = Start | Resume | Confirm | Stop
+FromVisitor = Start | Resume | Confirm | PageChanged | Stop
 
 # -- agent to relay ------------------------------------------------------------------------------
 
@@ -176,6 +182,7 @@ ToPeer = (
     | SendKeyframe
     | Joined
     | Navigate
+    | PageChanged
     | StateChanged
     | Sessions
     | Ended

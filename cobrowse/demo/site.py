@@ -7,6 +7,7 @@ import gzip
 import http.cookies
 import secrets
 import sys
+import zlib
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,11 +16,6 @@ from string import Template
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
-CUSTOMER: Final = {
-    "customer_no": "NB-40721",
-    "customer_name": "Renée Ångström",
-    "customer_mail": "renee@nordhaven.example",
-}
 SESSION: Final = "NBSESSION"
 STRICT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -76,11 +72,12 @@ class Bank(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = min(int(self.headers.get("Content-Length") or 0), 65_536)
-        form = parse_qs(self.rfile.read(length).decode("latin-1"))
+        form = parse_qs(self.rfile.read(length).decode("utf-8", "replace"))
         if self.path == "/login" and form.get("user") and form.get("password"):
             token = secrets.token_hex(16)
             self.logins.add(token)
-            cookies = [f"{name}={quote(value)}; Path=/" for name, value in CUSTOMER.items()]
+            customer = customer_of(form["user"][0])
+            cookies = [f"{name}={quote(value)}; Path=/" for name, value in customer.items()]
             self._redirect("/accounts", [f"{SESSION}={token}; Path=/; HttpOnly", *cookies])
         elif self.path == "/transfer":
             self._redirect("/transfer/done")
@@ -146,6 +143,20 @@ class Bank(BaseHTTPRequestHandler):
             self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+
+def customer_of(user: str) -> dict[str, str]:
+    """What the bank knows of who logs in, by cookie. Each user name is another customer."""
+    if user == "renee":
+        return {
+            "customer_no": "NB-40721",
+            "customer_name": "Renée Ångström",
+            "customer_mail": "renee@nordhaven.example",
+        }
+    return {
+        "customer_no": f"NB-{10_000 + zlib.crc32(user.encode()) % 90_000}",
+        "customer_name": user[:60],
+    }
 
 
 def create_server(port: int, handler: type[Bank] = Bank) -> ThreadingHTTPServer:

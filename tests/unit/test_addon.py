@@ -54,6 +54,8 @@ def config(tmp_path: Path) -> Path:
         ('[proxy]\nrelay = "127.0.0.1:8081"', "relay must be a URL"),
         ('[groups.1]\nsite = "live"', "groups"),
         ("[proxy", "cannot read"),
+        ('[proxy]\nprefx = "/x/"', "proxy: Object contains unknown field `prefx`"),
+        ('[groups.1.cookies]\nnam = "x"', "unknown field `nam`"),
     ],
 )
 async def test_a_bad_config_is_told_with_its_key(tmp_path: Path, text: str, message: str) -> None:

@@ -58,8 +58,8 @@ def test_every_key_of_the_table_stands_in_the_example() -> None:
     [
         ("[proxi]", "proxi: unknown key; did you mean proxy?"),
         ("[proxy]\nlisten_at = 1", "proxy.listen_at: unknown key; did you mean listen?"),
-        ("[groups.1]\nkey = 1", "groups.<groupid>.key: unknown key"),
-        ("[groups.1.cookies]\nvisitor = 'x'", "groups.<groupid>.cookies.visitor: unknown key"),
+        ("[groups.1]\nkey = 1", "cobrowse.toml: groups.1.key: unknown key"),
+        ("[groups.1.cookies]\nvisitor = 'x'", "groups.1.cookies.visitor: unknown key"),
         ("[groups.1.cookies]\nname = { cookie = 'a', decode = [] }", "groups"),
         ("[relay]\nlisten = 8081", "relay.listen: Expected `str`, got `int`"),
         ("[relay]\nlisten = ':x'", "listen must be host:port"),

@@ -38,6 +38,8 @@ export interface Sink {
   /** Bytes handed over that have not left the browser yet. */
   pendingBytes(): number;
   send(frame: Uint8Array): void;
+  /** The title or the address may be another one. */
+  pageChanged(): void;
 }
 
 /** What stub, loader and capture know of each other. */

@@ -23,6 +23,7 @@ export type FromVisitor =
   | { type: "start"; token: string; page: Page; key: string; person: Person }
   | { type: "resume"; token: string; page: Page; ticket: string }
   | { type: "confirm"; ticket: string }
+  | { type: "page"; page: Page }
   | { type: "stop" };
 
 export type ToVisitor =
@@ -45,11 +46,14 @@ export interface Listed {
 
 export type ToAgent =
   | { type: "joined"; key: string; state: SessionState; page: Page; person: Person }
-  | { type: "navigate"; page: Page }
+  | { type: "navigate" | "page"; page: Page }
   | { type: "state"; state: SessionState }
   | { type: "sessions"; sessions: Listed[] }
   | { type: "ended"; reason: string }
   | { type: "refused"; code: string; message: string };
+
+/** Another page of the same visitor goes on with the session. */
+export const TAKEN_OVER = 4409;
 
 /** Close codes after which the same peer may connect again. */
 export function mayReconnect(code: number): boolean {

@@ -22,6 +22,7 @@ beforeEach(() => {
     {
       isOpen: () => open,
       pendingBytes: () => pending,
+      pageChanged: () => {},
       send(frame) {
         const decoded = decoder.decode(frame);
         assert(decoded);

@@ -27,7 +27,7 @@ test("frames", () => {
 test("every message type is in the vectors", () => {
   const types = messages.map((list) => list.map((message) => message.type));
   assert.deepEqual(types, [
-    ["start", "resume", "confirm", "stop"],
+    ["start", "resume", "confirm", "page", "stop"],
     ["started", "continued", "agentjoin", "keyframe", "ended", "refused"],
   ]);
 });

@@ -6,7 +6,7 @@ import { connect, element, hideCredential, readBoot } from "./socket";
 const STATES: Record<SessionState, string> = {
   waiting: "Connected",
   active: "Live",
-  away: "Visitor is loading a page",
+  away: "Visitor is away",
   ended: "Ended",
 };
 const REASONS: Record<string, string> = {
@@ -61,6 +61,11 @@ function onMessage(message: ToAgent): void {
       showNotice(document.body.dataset.page ? "" : "Waiting for the visitor's page …");
       break;
     case "navigate":
+      // Until its keyframe is here, the page before is still to be seen.
+      document.body.dataset.loading = "";
+      showPage(message.page);
+      break;
+    case "page":
       showPage(message.page);
       break;
     case "state":
@@ -95,6 +100,7 @@ connect(
     frame(bytes) {
       if (replay.apply(bytes)) {
         document.body.dataset.page = "shown";
+        delete document.body.dataset.loading;
         showNotice("");
       }
     },

@@ -12,7 +12,7 @@ export interface Source<Event> {
   /** Whether a keyframe begins with this event. */
   startsKeyframe(event: Event): boolean;
   /** Take out of an event what must not leave. When it throws, the event does not leave at all. */
-  filter(event: Event, isKeyframe: boolean): void;
+  filter(event: Event): void;
   /** Make a keyframe now, by way of add(). */
   keyframe(): void;
 }
@@ -74,7 +74,7 @@ export class Outgoing<Event> {
     if (!isKeyframe && this.needsKeyframe) return;
     const kept = events.slice(start);
     try {
-      for (const event of kept) this.source.filter(event, isKeyframe);
+      for (const event of kept) this.source.filter(event);
       this.sink.send(this.encoder.encode(kept, isKeyframe));
       this.needsKeyframe = false;
     } catch {

@@ -4,7 +4,14 @@
 const known = new WeakSet<Element>();
 
 const AUTOCOMPLETE = /(?:^|\s)(?:cc-|current-password|new-password|one-time-code)/i;
-const NAME = /pass(?:word|wd|phrase)?|pwd|passcode|cvv|cvc|card-?_?(?:no|num)/i;
+const NAME = new RegExp(
+  [
+    "pass(?:word|wd|phrase|code)|(?:^|[^a-z])pass(?:$|[^a-z])|pwd",
+    "cvv|cvc|security[^a-z]?code|card[^a-z]?(?:no|num)",
+    "(?:^|[^a-z])(?:pin|ssn|otp)(?:$|[^a-z])",
+  ].join("|"),
+  "i",
+);
 /** The same for every value: its length would tell something. */
 const MASK = "••••••••";
 
@@ -17,6 +24,11 @@ export function isSecret(element: Element): boolean {
     NAME.test(`${element.getAttribute("name") ?? ""} ${element.id}`);
   if (secret) known.add(element);
   return secret;
+}
+
+/** To be called for each field that is seen, before the page can turn it into another one. */
+export function rememberIfSecret(element: Element): void {
+  isSecret(element);
 }
 
 /** What the agent may see of a field's value. */

@@ -2,7 +2,7 @@
 
 export type EventName = "error" | "sessionstart" | "sessionend" | "sessioncontinue" | "agentjoin";
 
-/** docs/api.md shows this table. */
+/** What each code of the error event means; its text unless the relay has a better one. */
 export const ERRORS = {
   service: "The co-browsing service cannot be reached.",
   refused: "The co-browsing service did not accept this page.",

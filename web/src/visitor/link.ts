@@ -1,5 +1,5 @@
 // The visitor's way to the relay: a fresh token, then a socket. It never touches the page.
-import type { Config, Sink } from "../globals";
+import type { Config } from "../globals";
 import { type FromVisitor, mayReconnect, SUBPROTOCOL, type ToVisitor } from "../wire";
 
 export interface LinkHandlers {
@@ -13,7 +13,7 @@ const ABNORMAL = 1006;
 /** How long the relay may take for its first word. */
 const ANSWER_MS = 10_000;
 
-export class Link implements Sink {
+export class Link {
   private socket: WebSocket | undefined;
   private attempt = 0;
   private deadline: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,6 @@
 // The visitor's session: from startSession over page loads and lost connections to its end.
 import { type Capture, type Internal, readTicket, SESSION_COOKIE, type Visitor } from "../globals";
-import type { ToVisitor } from "../wire";
+import { TAKEN_OVER, type ToVisitor } from "../wire";
 import { currentPage } from "./browser";
 import { ERRORS, type ErrorCode, Events } from "./events";
 import { Link } from "./link";
@@ -31,6 +31,7 @@ export class VisitorSession {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private stopAsked = false;
   private runningSince = 0;
+  private told = { url: "", title: "" };
   private continuedHere = false;
   private readonly events = new Events();
   private readonly link: Link;
@@ -54,7 +55,10 @@ export class VisitorSession {
     return {
       startSession: (argument?: unknown) => this.start(argument),
       stopSession: () => this.stop(),
-      inSession: () => this.state === "on" || this.state === "away",
+      inSession: () => {
+        this.noticeEnd();
+        return this.state === "on" || this.state === "away";
+      },
       getKey: () => {
         if (this.key === undefined) this.events.fail("nosession");
         return this.key;
@@ -68,11 +72,8 @@ export class VisitorSession {
   resumeWhenShown(): void {
     const ticket = readTicket();
     if (this.state === "starting" || this.state === "on") return;
-    if (!ticket) {
-      // Another page has ended the session meanwhile.
-      if (this.state === "away") this.end("visitor");
-      return;
-    }
+    this.noticeEnd();
+    if (!ticket) return;
     this.state = "away";
     this.key = ticket.split(".")[0];
     // A page that was prefetched, prerendered or opened in the background must not take the session
@@ -85,7 +86,13 @@ export class VisitorSession {
     }
   }
 
+  /** Another page of the visitor may have ended the session: then the ticket is gone. */
+  private noticeEnd(): void {
+    if (this.state === "away" && !readTicket()) this.end("visitor");
+  }
+
   private start(argument: unknown): void {
+    this.noticeEnd();
     if (this.state !== "idle") {
       this.events.fail("insession");
       return;
@@ -123,10 +130,8 @@ export class VisitorSession {
 
   private resume(): void {
     const ticket = readTicket();
-    if (!ticket) {
-      this.end("visitor"); // another page ended it meanwhile
-      return;
-    }
+    this.noticeEnd();
+    if (!ticket) return;
     if (!this.stopAsked) this.loadCapture();
     void this.link.open((token) => ({
       type: "resume",
@@ -140,7 +145,7 @@ export class VisitorSession {
     switch (message.type) {
       case "started":
       case "continued":
-        this.onRunning(message.key, message.ticket, message.type === "started");
+        this.onRunning(message.key, message.ticket);
         break;
       case "agentjoin":
         this.events.fire("agentjoin", { name: message.name });
@@ -157,7 +162,8 @@ export class VisitorSession {
     }
   }
 
-  private onRunning(key: string, ticket: string, isNew: boolean): void {
+  private onRunning(key: string, ticket: string): void {
+    const isNew = this.state === "starting";
     this.state = "on";
     this.key = key;
     this.runningSince = Date.now();
@@ -210,7 +216,7 @@ export class VisitorSession {
     if (retry && Date.now() - this.lostAt < RESUME_WINDOW_MS) {
       const wait = Math.min(FIRST_RETRY_MS * 2 ** this.retries++, LAST_RETRY_MS);
       this.retryTimer = setTimeout(() => this.resume(), wait * (0.75 + Math.random() / 2));
-    } else if (code === 4409) {
+    } else if (code === TAKEN_OVER) {
       // Another tab is in front now. This one may come back.
       this.stopCapture();
       this.whenShown(() => this.resumeWhenShown());
@@ -226,8 +232,11 @@ export class VisitorSession {
       if (!isShown()) return;
       document.removeEventListener("visibilitychange", shown);
       document.removeEventListener("prerenderingchange", shown);
+      removeEventListener("focus", shown);
       resume();
     };
+    // Of two windows side by side, both visible, the one that is used has the session.
+    addEventListener("focus", shown);
     document.addEventListener("visibilitychange", shown);
     document.addEventListener("prerenderingchange", shown);
   }
@@ -273,7 +282,22 @@ export class VisitorSession {
   /** Needs two things, whichever comes last: the capture script and a running session. */
   private startCapture(): void {
     if (this.state !== "on" || this.capture) return;
-    this.capture = this.internal.startCapture?.(this.link);
+    this.capture = this.internal.startCapture?.({
+      isOpen: () => this.link.isOpen(),
+      pendingBytes: () => this.link.pendingBytes(),
+      send: (frame) => {
+        this.tellPage();
+        this.link.send(frame);
+      },
+      pageChanged: () => this.tellPage(),
+    });
+  }
+
+  /** The title may come late, and an address change without a page load. */
+  private tellPage(): void {
+    if (this.told.url === location.href && this.told.title === document.title) return;
+    this.told = { url: location.href, title: document.title };
+    this.link.send({ type: "page", page: currentPage(VERSION) });
   }
 
   private stopCapture(): void {
