@@ -41,6 +41,7 @@ _NOT_FOR_THE_RELAY: Final = frozenset(
     {b"cookie", b"authorization", b"proxy-authorization", b"referer", b"sec-websocket-extensions"}
     | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 )
+_STANDARD_PORTS: Final = {"http": 80, "https": 443}
 _TO_ORIGIN: Final = frozenset({b"origin", b"referer"})
 _FROM_ORIGIN: Final = frozenset({b"location", b"content-location"})
 _VISITOR_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{43}")
@@ -120,7 +121,7 @@ class Cobrowse:
     async def requestheaders(self, flow: HTTPFlow) -> None:
         ours = classify(flow.request.path, self.settings.proxy.prefix)
         try:
-            await self._direct(flow, ours)
+            await self._route(flow, ours)
         except Exception:
             logger.exception("cobrowse: a request goes on untouched after an error of ours")
             flow.metadata.pop(_VISIT, None)
@@ -128,7 +129,7 @@ class Cobrowse:
             if ours is not None:
                 flow.response = _plain(400, "Bad request.\n")
 
-    async def _direct(self, flow: HTTPFlow, ours: Ours | None) -> None:
+    async def _route(self, flow: HTTPFlow, ours: Ours | None) -> None:
         if ours is None:
             self._send_to_site(flow)
         elif _has_body(flow.request.headers):
@@ -142,40 +143,33 @@ class Cobrowse:
     def _send_to_site(self, flow: HTTPFlow) -> None:
         request = flow.request
         origin, host = self._visitor_origin(flow)
-        fields = request.headers.fields
-        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            if upstream := self.settings.proxy.origins.get(host):
-                parts = urlsplit(upstream)
-                request.scheme = parts.scheme
-                request.host = parts.hostname or ""
-                request.port = parts.port or (443 if parts.scheme == "https" else 80)
-            hostport = mitm_url.hostport(request.scheme, request.host, request.port)
-            site_origin = origin if self._keep_host else f"{request.scheme}://{hostport}"
-            fields = headers.moved(fields, _TO_ORIGIN, origin, site_origin)
-        else:
-            site_origin = origin
+        upstream = self._retarget(flow, origin, host)
+        fields = headers.moved(request.headers.fields, _TO_ORIGIN, origin, upstream)
         reason = policy.navigation(request.method, fields)
-        group = self.settings.group_for(host)
-        found = {}
-        if reason == policy.SPLICE and group is None:
+        group_id, group = self.settings.group_for(host) or ("", settings.GroupSettings())
+        if reason == policy.SPLICE and not group_id:
             reason = "no group"
-        elif reason == policy.SPLICE and group is not None:
-            found = identity.from_cookies(cookies.read(fields), group[1].cookies.names())
+        found: dict[str, str] = {}
+        if reason == policy.SPLICE:
+            found = identity.from_cookies(cookies.read(fields), group.cookies.names())
             fields = headers.for_navigation(fields)
         request.headers = Headers(cookies.strip(fields))
-        if isinstance(flow.client_conn.proxy_mode, ReverseMode) and not self._keep_host:
-            request.host_header = hostport
         # A small upload is kept whole, so that an origin that answers before it has read it all
         # still gets its answer through.
         request.stream = _is_large(request.headers)
-        flow.metadata[_VISIT] = Visit(
-            origin=origin,
-            upstream=site_origin,
-            group=group[0] if group else "",
-            site=group[1].site if group else "",
-            identity=found,
-            reason=reason,
-        )
+        flow.metadata[_VISIT] = Visit(origin, upstream, group_id, group.site, found, reason)
+
+    def _retarget(self, flow: HTTPFlow, origin: str, host: str) -> str:
+        """Point a request at the site behind it. Returns that site's own scheme://host[:port]."""
+        request = flow.request
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return origin
+        if upstream := self.settings.proxy.origins.get(host):
+            request.scheme, request.host, request.port = _address(upstream)
+        if self._keep_host:
+            return origin
+        request.host_header = mitm_url.hostport(request.scheme, request.host, request.port)
+        return f"{request.scheme}://{request.host_header}"
 
     async def _send_to_relay(self, flow: HTTPFlow, ours: Ours) -> bool:
         """Point a request at the relay. False where the path is not asked for in the right way."""
@@ -193,10 +187,7 @@ class Cobrowse:
         if peer in self.settings.proxy.trusted_peers:
             peer = get(request.headers.fields, b"x-forwarded-for") or peer
         query = request.path.partition("?")[2]
-        relay = urlsplit(self.settings.proxy.relay)
-        request.scheme = relay.scheme
-        request.host = relay.hostname or ""
-        request.port = relay.port or (443 if relay.scheme == "https" else 80)
+        request.scheme, request.host, request.port = _address(self.settings.proxy.relay)
         request.path = f"/visitor/{ours.value}" + (f"?{query}" if query else "")
         kept = Headers(without(request.headers.fields, _NOT_FOR_THE_RELAY))
         kept["X-Forwarded-For"] = peer
@@ -209,11 +200,10 @@ class Cobrowse:
     async def _relay_is_up(self) -> bool:
         if time.monotonic() - self._relay_was_up_at < PROBE_GOOD_FOR_S:
             return True
-        relay = urlsplit(self.settings.proxy.relay)
-        port = relay.port or (443 if relay.scheme == "https" else 80)
+        _, host, port = _address(self.settings.proxy.relay)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                _, writer = await asyncio.open_connection(relay.hostname, port)
+                _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except (OSError, TimeoutError):
             logger.warning("cobrowse: the relay at %s does not answer", self.settings.proxy.relay)
@@ -273,7 +263,7 @@ class Cobrowse:
             host, port = mitm_url.parse_authority(netloc, check=False)
         except ValueError:
             host, port = netloc, None
-        standard = {"http": 80, "https": 443}.get(scheme)
+        standard = _STANDARD_PORTS.get(scheme)
         literal = f"[{host}]" if ":" in host else host
         return f"{scheme}://{literal}" + (f":{port}" if port not in (None, standard) else ""), host
 
@@ -323,7 +313,7 @@ class Cobrowse:
         proxy = self.settings.proxy
         fields, nonce = csp.allow(
             response.headers.fields,
-            _needs(visit.origin, proxy.prefix, proxy.direct_url),
+            _policy_needs(visit.origin, proxy.prefix, proxy.direct_url),
             fresh_nonce=secrets.token_urlsafe(16),
         )
         snippet = self._snippets.make(
@@ -372,6 +362,12 @@ class Cobrowse:
             del flow.websocket.messages[:-1]
 
 
+def _address(url: str) -> tuple[str, str, int]:
+    """scheme, host and port of a URL that the settings have checked."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _STANDARD_PORTS[parts.scheme]
+
+
 def _has_body(request_headers: Headers) -> bool:
     return "transfer-encoding" in request_headers or (
         request_headers.get("content-length", "0").strip() != "0"
@@ -385,7 +381,7 @@ def _is_large(request_headers: Headers) -> bool:
     return int(length) > BUFFERED_UPLOAD_BYTES
 
 
-def _needs(origin: str, prefix: str, direct_url: str) -> csp.Needs:
+def _policy_needs(origin: str, prefix: str, direct_url: str) -> csp.Needs:
     own = f"{origin}{prefix}"
     socket = "ws" + own.removeprefix("http")
     if direct_url:
