@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
-import proxy_addon.settings as proxy
-import relay.settings as relay
+import proxy_addon.settings as proxy_conf
+import relay.settings as relay_conf
 from relay.errors import SetupError
 
 
@@ -33,11 +33,11 @@ class Key:
 
 # Where each section's keys come from. A key that both packages read stands in both.
 _SECTIONS: dict[str, tuple[type[msgspec.Struct], ...]] = {
-    "": (proxy.Settings, relay.Settings),
-    "proxy": (proxy.ProxySettings,),
-    "relay": (relay.RelaySettings,),
-    "groups.<groupid>": (proxy.GroupSettings, relay.GroupSettings),
-    "groups.<groupid>.cookies": (proxy.CookieMapping,),
+    "": (proxy_conf.Settings, relay_conf.Settings),
+    "proxy": (proxy_conf.ProxySettings,),
+    "relay": (relay_conf.RelaySettings,),
+    "groups.<groupid>": (proxy_conf.GroupSettings, relay_conf.GroupSettings),
+    "groups.<groupid>.cookies": (proxy_conf.CookieMapping,),
 }
 
 
@@ -55,7 +55,7 @@ def keys() -> list[Key]:
     return list(found.values())
 
 
-def load(path: str) -> tuple[proxy.Settings, relay.Settings]:
+def load(path: str) -> tuple[proxy_conf.Settings, relay_conf.Settings]:
     """Read a config file for both packages. Raises: ConfigError, with the key's name."""
     try:
         raw = tomllib.loads(Path(path).expanduser().read_text("utf-8")) if path else {}
@@ -63,8 +63,8 @@ def load(path: str) -> tuple[proxy.Settings, relay.Settings]:
         raise ConfigError(f"cannot read {path}: {error}") from error
     try:
         _refuse_unknown(raw, "", "")
-        return proxy.parse(raw), relay.parse(raw)
-    except (proxy.SettingsError, SetupError) as error:
+        return proxy_conf.parse(raw), relay_conf.parse(raw)
+    except (proxy_conf.SettingsError, SetupError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
@@ -92,7 +92,7 @@ def own_file(folder: str = "", cookies: Mapping[str, str] | None = None) -> str:
     Args:   folder: below the data folder. cookies: field to cookie name, for a new file.
     Raises: ConfigError.
     """
-    path = relay.Settings().data_dir() / folder / "cobrowse.toml"
+    path = relay_conf.Settings().data_dir() / folder / "cobrowse.toml"
     group = str(secrets.randbelow(90_000) + 10_000)
     lines = [
         "# Made on the first run. docs/config.md describes every key.",

@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import proxy_addon
-import proxy_addon.settings as proxy
-import relay.settings as relay
+import proxy_addon.settings as proxy_conf
+import relay.settings as relay_conf
 from cobrowse import config
 from cobrowse.processes import Processes, StartError, check_free, running
 from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
@@ -95,7 +95,7 @@ def start_proxy(
         "flow_detail": "0",
         "termlog_verbosity": "warn",
     }
-    if proxy_settings.proxy.relay == proxy.ProxySettings().relay:
+    if proxy_settings.proxy.relay == proxy_conf.ProxySettings().relay:
         options["cobrowse_relay"] = f"http://{_address(*_reachable(relay_at))}"
     arguments = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
     processes.start(
@@ -110,7 +110,7 @@ def start_proxy(
     )
 
 
-def _announce(path: str, visitor_url: str, relay_url: str, settings: relay.Settings) -> None:
+def _announce(path: str, visitor_url: str, relay_url: str, settings: relay_conf.Settings) -> None:
     print(f"\n  Visitor  {visitor_url}")
     for group, group_settings in settings.groups.items():
         if group_settings.api_key:

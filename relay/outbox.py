@@ -30,7 +30,7 @@ class Outbox:
         if self._size_bytes > self._cap_bytes:
             self._drop_frames()
             self._needs_keyframe = True
-            self.stuck = self._size_bytes > self._cap_bytes
+            self.stuck |= self._size_bytes > self._cap_bytes
 
     def push_frame(self, frame: bytes, *, keyframe: bool) -> bool:
         """Queue a capture frame. False when frames were dropped and a keyframe would help."""
@@ -43,7 +43,7 @@ class Outbox:
             self._drop_frames()
             self._needs_keyframe = True
             self._overflows += 1
-            self.stuck = self._overflows > 1
+            self.stuck |= self._overflows > 1
             return False
         self._put(frame)
         return True

@@ -290,6 +290,13 @@ def test_a_console_lists_sessions_and_joins_one(stack: Stack, visitor: Page, age
     expect(agent.locator("tr", has_text=key)).to_have_count(0)
 
 
+def test_a_wrong_key_is_told(stack: Stack, agent: Page) -> None:
+    agent.goto(stack.agent_view("no-such-key"))
+    expect(agent.locator("#state")).to_have_text("Not connected")
+    expect(agent.locator("#notice")).to_contain_text("There is no session with the key no-such-key")
+    expect(agent.locator("#notice")).to_contain_text("Reload this page")
+
+
 def test_keys_follow_the_three_rules(stack: Stack, visitor: Page) -> None:
     visitor.goto(stack.visitor_url + "/")
     stop = "GLANCE.Cobrowse.Visitor.stopSession()"

@@ -78,6 +78,9 @@ def test_a_peer_that_takes_nothing_is_stuck() -> None:
     words = Outbox(cap_bytes=10)
     words.push("x" * 11)
     assert words.stuck
+    words.push_frame(b"K", keyframe=True)
+    words.push_frame(b"f", keyframe=False)
+    assert words.stuck  # and stays so
 
 
 @given(st.lists(st.tuples(st.sampled_from("mKfp"), st.integers(1, 9)), max_size=60))

@@ -15,6 +15,10 @@ const REASONS: Record<string, string> = {
   timeout: "The session has ended: the visitor was away for too long.",
 };
 
+const HINTS: Record<string, string> = {
+  nosession: " Reload this page when the visitor has started one.",
+};
+
 const stage = element("stage");
 const screen = element("screen");
 const notice = element("notice");
@@ -79,7 +83,7 @@ function onMessage(message: ToAgent): void {
     case "refused":
       over = true;
       setState("ended", "Not connected");
-      showNotice(message.message);
+      showNotice(message.message + (HINTS[message.code] ?? ""));
       break;
   }
 }
