@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.install_chromium import find
 from tests.stack import Origin, Stack, running_stack, serving_origin
@@ -18,6 +18,7 @@ FLAGS = [
     "--disable-sync",
 ]
 TIMEOUT_MS = 10_000
+expect.set_options(timeout=TIMEOUT_MS)
 VIEWPORT: ViewportSize = {"width": 1000, "height": 700}
 
 

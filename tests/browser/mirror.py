@@ -52,7 +52,7 @@ def until(page: Page, expression: str, *, timeout_s: float = 10.0) -> None:
 def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
     """Until the agent's copy equals the page; fails with the lines that differ."""
     expect(agent.locator("body")).to_have_attribute("data-page", "shown")
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 10.0
     while True:
         wanted = visitor.evaluate(f"({_TREE})(document.body)")
         found = agent.evaluate(f"({_TREE})({_COPY})")

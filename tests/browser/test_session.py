@@ -19,6 +19,14 @@ COLLECT = """
     GLANCE.Cobrowse.Visitor.addEventListener(name, (data) => window.heard.push([name, data]));
 }
 """
+# On each page as soon as the API is there, before anything can have happened.
+COLLECT_EARLY = f"""
+new MutationObserver((_, observer) => {{
+  if (!window.GLANCE) return;
+  observer.disconnect();
+  ({COLLECT})();
+}}).observe(document, {{ childList: true, subtree: true }});
+"""
 
 
 def log_in(page: Page, url: str) -> None:
@@ -69,9 +77,9 @@ def test_a_whole_session(
     assert ["agentjoin", {"name": "anna"}] in heard(visitor)
 
     # The visitor goes to a form and types.
+    visitor.add_init_script(COLLECT_EARLY)
     visitor.click("text=Transfer money")
     visitor.wait_for_url("**/transfer")
-    visitor.evaluate(COLLECT)
     until(visitor, "window.heard.some(([name]) => name === 'sessioncontinue')")
     assert visitor.evaluate("GLANCE.Cobrowse.Visitor.getKey()") == key
     visitor.fill("#to", "Søren Kjær")
