@@ -42,15 +42,19 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in this folder. Raises: SystemExit with npm's own status where it fails."""
+def npm(*arguments: str, quiet: bool = False) -> None:
+    """Run npm in this folder. Raises: SystemExit with npm's own status where it fails.
+
+    Args: quiet: only what npm says of errors is shown.
+    """
     command = npm_command()
     # The scripts of packages look for node on PATH, where a virtual environment need not be.
     path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path}
-    status = subprocess.run([*command, *arguments], cwd=WEB, env=environment).returncode
-    if status:
-        sys.exit(status)
+    output = subprocess.DEVNULL if quiet else None
+    ended = subprocess.run([*command, *arguments], cwd=WEB, env=environment, stdout=output)
+    if ended.returncode:
+        sys.exit(ended.returncode)
 
 
 def main(tasks: list[str]) -> None:
@@ -59,7 +63,7 @@ def main(tasks: list[str]) -> None:
     built = STAMP.is_file() and STAMP.read_text() == wanted
     if not (built and OUTPUTS[0].is_file() and any(OUTPUTS[1].glob("*.js"))):
         print("Building the browser scripts ...", flush=True)
-        npm("ci", "--loglevel=error", "--no-audit", "--no-fund")
+        npm("ci", "--loglevel=error", "--no-audit", "--no-fund", quiet=True)
         npm("run", "--silent", "build")
         STAMP.write_text(wanted)
     for task in tasks:
