@@ -35,9 +35,11 @@ class Key:
 _SECTIONS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "": (proxy_conf.Settings, relay_conf.Settings),
     "proxy": (proxy_conf.ProxySettings,),
+    "proxy.reverse": (proxy_conf.ReverseSettings,),
     "relay": (relay_conf.RelaySettings,),
     "groups.<groupid>": (proxy_conf.GroupSettings, relay_conf.GroupSettings),
     "groups.<groupid>.cookies": (proxy_conf.CookieMapping,),
+    "groups.<groupid>.cookies.<field>": (proxy_conf.CookieSource,),
 }
 
 
@@ -78,12 +80,22 @@ def _refuse_unknown(table: dict[str, Any], section: str, shown: str) -> None:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise SetupError(f"{where}: unknown key{hint}")
-        if section == "" and name == "groups" and isinstance(value, dict):
+        if not isinstance(value, dict):
+            continue
+        if below in _SECTIONS:
+            _refuse_unknown(value, below, where)
+        elif wild := next((s for s in _SECTIONS if _is_any_of(below, s)), ""):
+            _refuse_unknown(value, wild, where)
+        elif below == "groups":
             for group_id, group in value.items():
                 if isinstance(group, dict):
                     _refuse_unknown(group, "groups.<groupid>", f"groups.{group_id}")
-        elif below in _SECTIONS and isinstance(value, dict):
-            _refuse_unknown(value, below, where)
+
+
+def _is_any_of(section: str, pattern: str) -> bool:
+    """Whether a section is of the kind whose last part stands for any name."""
+    above, _, last = pattern.rpartition(".")
+    return last.startswith("<") and section.rpartition(".")[0] == above
 
 
 def own_file(folder: str = "", cookies: Mapping[str, str] | None = None) -> str:

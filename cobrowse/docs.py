@@ -14,7 +14,8 @@ def config_table() -> str:
         lines += [f"### {title}", "", "| key | default | meaning |", "| --- | --- | --- |"]
         for key in keys:
             shown = json.dumps(key.default) if key.default not in ("", [], {}) else "empty"
-            lines.append(f"| `{key.name}` | `{shown}` | {key.description} |")
+            shown = f"`{shown}`" if key.default is not None else "required"
+            lines.append(f"| `{key.name}` | {shown} | {key.description} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -9,9 +9,8 @@ import logging
 import re
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,16 +19,19 @@ import msgspec
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.http import Headers, HTTPFlow, Response
+from mitmproxy.log import ALERT
 from mitmproxy.net.http import url as mitm_url
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proxy_addon import cookies, csp, headers, identity, policy, settings, token
-from proxy_addon.coding import Body, body_for
-from proxy_addon.fields import get, tokens, without
+from proxy_addon import cookies, csp, headers, identity, page, policy, reverse, settings, token
+from proxy_addon.coding import Body, body_for, whole_body
+from proxy_addon.fields import Fields, Values, by_name, edited, tokens, without
+from proxy_addon.outcomes import MetricsServer, Outcomes
+from proxy_addon.page import Page, Visit
 from proxy_addon.paths import Ours, classify
 from proxy_addon.snippet import SnippetMaker
-from proxy_addon.splice import Splicer
+from proxy_addon.splice import ERROR, SPLICED, Splicer
 
 logger = logging.getLogger(__name__)
 
@@ -42,24 +44,10 @@ _NOT_FOR_THE_RELAY: Final = frozenset(
     | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 )
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
-_TO_ORIGIN: Final = frozenset({b"origin", b"referer"})
-_FROM_ORIGIN: Final = frozenset({b"location", b"content-location"})
 _VISITOR_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{43}")
-
-
-@dataclass(frozen=True)
-class Visit:
-    """One request to the site: what the response hook needs to know of it."""
-
-    origin: str  # scheme://host[:port] as the visitor's browser sees it
-    upstream: str  # the same of the site behind
-    group: str  # "" where no group is set for the host
-    site: str
-    identity: dict[str, str]
-    reason: str  # policy.SPLICE, or why this response stays as it is
-
-
+_DEBUG_HEADER: Final = b"X-Cobrowse"
 _VISIT: Final = "cobrowse_visit"
+_WHOLE: Final = "cobrowse_whole"
 
 
 class Cobrowse:
@@ -67,8 +55,11 @@ class Cobrowse:
 
     def __init__(self) -> None:
         self.settings = settings.Settings()
-        self.counts: Counter[str] = Counter()
+        self.outcomes = Outcomes()
+        self._filter = policy.PageFilter([], [])
+        self._sources: dict[str, dict[str, settings.CookieSource]] = {}
         self._snippets: SnippetMaker | None = None
+        self._metrics: MetricsServer | None = None
         self._keep_host = False
         self._relay_was_up_at = float("-inf")
 
@@ -91,25 +82,37 @@ class Cobrowse:
                 f"cobrowse: {error}"
             ) from error
         self.settings = loaded
+        self._filter = policy.PageFilter(loaded.proxy.include, loaded.proxy.exclude)
+        self._sources = {group: of.cookies.sources() for group, of in loaded.groups.items()}
         self._relay_was_up_at = float("-inf")
 
     def running(self) -> None:
+        static = files("proxy_addon").joinpath("static")
         try:
-            stub = files("proxy_addon").joinpath("static", "stub.js").read_text("ascii")
-            self._snippets = SnippetMaker(stub)
+            stub, integrity = (
+                static.joinpath(name).read_text("ascii") for name in ("stub.js", "loader.sri")
+            )
+            self._snippets = SnippetMaker(stub, integrity)
         except (OSError, ValueError) as error:
             logger.error("cobrowse: pages pass untouched, the visitor stub is missing: %s", error)
         if not self.settings.groups:
             logger.warning("cobrowse: pages pass untouched, the config file names no group")
+        if listen := self.settings.proxy.metrics_listen:
+            try:
+                address = settings.split_address("metrics_listen", listen)
+                self._metrics = MetricsServer(self.outcomes, *address)
+            except OSError as error:
+                logger.error("cobrowse: no metrics, cannot listen on %s: %s", listen, error)
         # The visitor-facing Host is needed to tell origins apart; the site still gets its own one,
         # from _send_to_site, unless the user asked mitmproxy to keep it.
         self._keep_host = ctx.options.keep_host_header
         ctx.options.keep_host_header = True
 
     def done(self) -> None:
-        if self.counts:
-            told = ", ".join(f"{reason} {n}" for reason, n in self.counts.most_common())
-            logger.info("cobrowse: responses by outcome: %s", told)
+        if self._metrics is not None:
+            self._metrics.close()
+        if self.outcomes:
+            logger.log(ALERT, "cobrowse: %s", self.outcomes.summary())
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -118,63 +121,87 @@ class Cobrowse:
             # keep_host_header would send the visitor-facing name in the TLS handshake.
             data.server.sni = data.server.sni or data.server.address[0]
 
-    async def requestheaders(self, flow: HTTPFlow) -> None:
-        ours = classify(flow.request.path, self.settings.proxy.prefix)
+    def requestheaders(self, flow: HTTPFlow) -> Awaitable[None] | None:
+        # mitmproxy awaits what is awaitable; for the site's own requests that would be in vain.
+        if ours := classify(flow.request.path, self.settings.proxy.prefix):
+            return self._answer(flow, ours)
         try:
-            await self._route(flow, ours)
-        except Exception:
-            logger.exception("cobrowse: a request goes on untouched after an error of ours")
-            flow.metadata.pop(_VISIT, None)
-            flow.request.headers = Headers(cookies.strip(flow.request.headers.fields))
-            if ours is not None:
-                flow.response = _plain(400, "Bad request.\n")
-
-    async def _route(self, flow: HTTPFlow, ours: Ours | None) -> None:
-        if ours is None:
             self._send_to_site(flow)
-        elif _has_body(flow.request.headers):
-            # None of ours has one, and mitmproxy would keep it all before it answered.
-            flow.kill()  # type: ignore[no-untyped-call, unused-ignore]
-        elif ours is Ours.TOKEN:
-            self._answer_token(flow)
-        elif ours is Ours.UNKNOWN or not await self._send_to_relay(flow, ours):
-            flow.response = _plain(404, "Not found.\n")
+        except Exception:
+            self._let_go(flow)
+        return None
+
+    def _let_go(self, flow: HTTPFlow) -> None:
+        logger.exception("cobrowse: a request goes on untouched after an error of ours")
+        flow.metadata.pop(_VISIT, None)
+        flow.request.headers.fields = cookies.strip(flow.request.headers.fields)
+
+    async def _answer(self, flow: HTTPFlow, ours: Ours) -> None:
+        values = by_name(flow.request.headers.fields)
+        try:
+            if _has_body(values):
+                # None of ours has one, and mitmproxy would keep it all before it answered.
+                flow.kill()  # type: ignore[no-untyped-call, unused-ignore]
+            elif ours is Ours.TOKEN:
+                self._answer_token(flow, values)
+            elif ours is Ours.UNKNOWN or not await self._send_to_relay(flow, values, ours):
+                flow.response = _plain(404, "Not found.\n")
+        except Exception:
+            self._let_go(flow)
+            flow.response = _plain(400, "Bad request.\n")
 
     def _send_to_site(self, flow: HTTPFlow) -> None:
         request = flow.request
-        origin, host = self._visitor_origin(flow)
-        upstream = self._retarget(flow, origin, host)
-        fields = headers.moved(request.headers.fields, _TO_ORIGIN, origin, upstream)
-        reason = policy.navigation(request.method, fields)
+        fields = request.headers.fields
+        values = by_name(fields)
+        origin, host = self._visitor_origin(flow, values)
+        is_reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
+        sides = self._retarget(flow, origin, host) if is_reverse else reverse.Sides(origin, origin)
         group_id, group = self.settings.group_for(host) or ("", settings.GroupSettings())
-        if reason == policy.SPLICE and not group_id:
-            reason = "no group"
+        reason = policy.navigation(request.method, values)
+        if reason == policy.SPLICE:
+            if not group_id:
+                reason = "no group"
+            elif not self._filter.takes(host, request.path):
+                reason = "excluded"
+        edits: dict[bytes, bytes | None] = {}
+        if sides.upstream != origin and self.settings.proxy.reverse.referrers:
+            edits = reverse.to_origin(values, sides)
+        is_frame = policy.is_for_frame(values)
         found: dict[str, str] = {}
         if reason == policy.SPLICE:
-            found = identity.from_cookies(cookies.read(fields), group.cookies.names())
-            fields = headers.for_navigation(fields)
-        request.headers = Headers(cookies.strip(fields))
+            edits |= headers.for_navigation(values)
+            if not is_frame and "cookie" in values and self._sources[group_id]:
+                found = identity.from_cookies(cookies.read(fields), self._sources[group_id])
+        # Host may have changed by now.
+        request.headers.fields = edited(cookies.strip(request.headers.fields), edits)
         # A small upload is kept whole, so that an origin that answers before it has read it all
         # still gets its answer through.
-        request.stream = _is_large(request.headers)
-        flow.metadata[_VISIT] = Visit(origin, upstream, group_id, group.site, found, reason)
+        request.stream = _has_body(values) and _is_large(values)
+        flow.metadata[_VISIT] = Visit(
+            sides, is_reverse, group_id, group.site, found, is_frame, reason
+        )
 
-    def _retarget(self, flow: HTTPFlow, origin: str, host: str) -> str:
-        """Point a request at the site behind it. Returns that site's own scheme://host[:port]."""
+    def _retarget(self, flow: HTTPFlow, origin: str, host: str) -> reverse.Sides:
+        """Point a request at the site behind it."""
         request = flow.request
-        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            return origin
-        if upstream := self.settings.proxy.origins.get(host):
+        origins = self.settings.proxy.origins
+        if upstream := origins.get(host):
             request.scheme, request.host, request.port = _address(upstream)
         if self._keep_host:
-            return origin
-        request.host_header = mitm_url.hostport(request.scheme, request.host, request.port)
-        return f"{request.scheme}://{request.host_header}"
+            # The site knows the visitor's name for it, though perhaps not the scheme.
+            netloc = origin.partition("://")[2]
+        else:
+            netloc = mitm_url.hostport(request.scheme, request.host, request.port)
+            request.host_header = netloc
+        return reverse.Sides(
+            f"{request.scheme}://{netloc}", origin, _others(tuple(origins.items()), origin, host)
+        )
 
-    async def _send_to_relay(self, flow: HTTPFlow, ours: Ours) -> bool:
+    async def _send_to_relay(self, flow: HTTPFlow, values: Values, ours: Ours) -> bool:
         """Point a request at the relay. False where the path is not asked for in the right way."""
         request = flow.request
-        is_upgrade = "websocket" in tokens(request.headers.get("upgrade", ""))
+        is_upgrade = "websocket" in tokens(values.get("upgrade", ""))
         if request.method != "GET" or is_upgrade != (ours is Ours.SOCKET):
             return False
         if ours is not Ours.SOCKET and not await self._relay_is_up():
@@ -182,10 +209,10 @@ class Cobrowse:
             # that nothing was loaded, and tells whoever starts a session.
             flow.response = _plain(200, "", "text/javascript")
             return True
-        origin, host = self._visitor_origin(flow)
+        origin, host = self._visitor_origin(flow, values)
         peer = flow.client_conn.peername[0]
         if peer in self.settings.proxy.trusted_peers:
-            peer = get(request.headers.fields, b"x-forwarded-for") or peer
+            peer = values.get("x-forwarded-for") or peer
         query = request.path.partition("?")[2]
         request.scheme, request.host, request.port = _address(self.settings.proxy.relay)
         request.path = f"/visitor/{ours.value}" + (f"?{query}" if query else "")
@@ -211,13 +238,12 @@ class Cobrowse:
         self._relay_was_up_at = time.monotonic()
         return True
 
-    def _answer_token(self, flow: HTTPFlow) -> None:
+    def _answer_token(self, flow: HTTPFlow, values: Values) -> None:
         """Mint a token for the page that asks. Fails closed: no doubt about who asks is allowed."""
-        fields = flow.request.headers.fields
-        origin, host = self._visitor_origin(flow)
+        origin, host = self._visitor_origin(flow, values)
         group = self.settings.group_for(host)
-        same_site = get(fields, b"sec-fetch-site") in ("", "same-origin")
-        if flow.request.method != "POST" or not same_site or get(fields, b"origin") != origin:
+        same_site = values.get("sec-fetch-site", "") in ("", "same-origin")
+        if flow.request.method != "POST" or not same_site or values.get("origin") != origin:
             flow.response = _plain(403, "A token is given to a page of this site, by POST.\n")
             return
         try:
@@ -228,7 +254,7 @@ class Cobrowse:
         if group is None or len(secret) < 32:
             flow.response = _plain(503, "Co-browsing is not set up here.\n")
             return
-        sent = cookies.read(fields)
+        sent = cookies.read(flow.request.headers.fields)
         visitor = sent.get(cookies.VISITOR_COOKIE, b"")
         known = _VISITOR_COOKIE_VALUE.fullmatch(visitor) is not None
         value = visitor.decode("ascii") if known else secrets.token_urlsafe(32)
@@ -237,7 +263,7 @@ class Cobrowse:
             group=group[0],
             origin=origin,
             visitor=value,
-            identity=identity.from_cookies(sent, group[1].cookies.names()),
+            identity=identity.from_cookies(sent, self._sources[group[0]]),
             now=time.time(),
             token_id=secrets.token_urlsafe(16),
         )
@@ -249,96 +275,126 @@ class Cobrowse:
                 f"HttpOnly; SameSite=Lax{secure}"
             )
 
-    def _visitor_origin(self, flow: HTTPFlow) -> tuple[str, str]:
+    def _visitor_origin(self, flow: HTTPFlow, values: Values) -> tuple[str, str]:
         """scheme://host[:port] and host of the page, as the visitor's browser knows them."""
         request = flow.request
         scheme = "https" if flow.client_conn.tls else "http"
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             scheme = request.scheme
-        netloc = (request.host_header or request.host).lower()
+        netloc = request.host_header or request.host
         if flow.client_conn.peername[0] in self.settings.proxy.trusted_peers:
-            scheme = request.headers.get("x-forwarded-proto", scheme)
-            netloc = request.headers.get("x-forwarded-host", netloc).lower()
-        try:
-            host, port = mitm_url.parse_authority(netloc, check=False)
-        except ValueError:
-            host, port = netloc, None
-        standard = _STANDARD_PORTS.get(scheme)
-        literal = f"[{host}]" if ":" in host else host
-        return f"{scheme}://{literal}" + (f":{port}" if port not in (None, standard) else ""), host
+            scheme = values.get("x-forwarded-proto", scheme)
+            netloc = values.get("x-forwarded-host", netloc)
+        return _origin_of(scheme, netloc.lower())
 
     # -- responses -------------------------------------------------------------------------------
 
     def responseheaders(self, flow: HTTPFlow) -> None:
         visit: Visit | None = flow.metadata.get(_VISIT)
-        assert flow.response is not None
-        as_it_came = flow.response.headers.fields
+        response = flow.response
+        assert response is not None
         # A synthetic response (another addon's, or ours) is here already, with its body.
-        is_live = flow.response.raw_content is None
+        is_live = response.raw_content is None
         if is_live:
-            flow.response.stream = True
+            response.stream = True
         if visit is None:
             return
+        as_it_came = response.headers.fields
         try:
-            visit = self._decide(flow, visit)
-            if visit.reason == policy.SPLICE:
-                self._splice(flow, visit, is_live)
+            if visit.is_reverse and visit.sides.upstream != visit.sides.visitor:
+                options = self.settings.proxy.reverse
+                as_it_came = reverse.from_origin(as_it_came, visit.sides, options)
+            self._handle(flow, visit, as_it_came, is_live=is_live)
         except Exception:
             logger.exception("cobrowse: a page passes untouched after an error of ours")
-            visit = replace(visit, reason="error")
-            flow.response.headers.fields = as_it_came
-            if is_live:
-                flow.response.stream = True
-        if visit.reason != policy.SPLICE:
-            self.counts[visit.reason] += 1
-        if visit.origin != visit.upstream:
-            flow.response.headers.fields = headers.moved(
-                flow.response.headers.fields, _FROM_ORIGIN, visit.upstream, visit.origin
-            )
+            self._count(ERROR)
+            response.headers.fields = as_it_came
+            response.stream = is_live
+            flow.metadata.pop(_WHOLE, None)
 
-    def _decide(self, flow: HTTPFlow, visit: Visit) -> Visit:
-        assert flow.response is not None
-        if visit.reason != policy.SPLICE:
-            return visit
-        reason = policy.page(flow.response.status_code, flow.response.headers.fields)
-        if reason == policy.SPLICE and csp.forbids_scripts(flow.response.headers.fields):
+    def _handle(self, flow: HTTPFlow, visit: Visit, fields: Fields, *, is_live: bool) -> None:
+        """Leave a response as it is, or begin to splice it."""
+        response = flow.response
+        assert response is not None
+        values = by_name(fields)
+        reason = page.decide(visit, response.status_code, values, self.settings.proxy)
+        if reason == policy.SPLICE and csp.forbids_scripts(fields):
             reason = "sandbox"
         if reason == policy.SPLICE and self._snippets is None:
             reason = "no stub"
-        return replace(visit, reason=reason)
-
-    def _splice(self, flow: HTTPFlow, visit: Visit, is_live: bool) -> None:
-        response = flow.response
-        assert response is not None and self._snippets is not None
-        proxy = self.settings.proxy
-        fields, nonce = csp.allow(
-            response.headers.fields,
-            _policy_needs(visit.origin, proxy.prefix, proxy.direct_url),
-            fresh_nonce=secrets.token_urlsafe(16),
-        )
-        snippet = self._snippets.make(
-            prefix=proxy.prefix,
-            group=visit.group,
-            site=visit.site,
-            socket=proxy.direct_url,
-            identity=visit.identity,
-            nonce=nonce,
-        )
-        splicer = Splicer(snippet, charset_known=b"charset=" in _content_type(response).lower())
-        body = body_for(get(fields, b"content-encoding"), splicer)
-        is_http1 = flow.request.http_version == response.http_version == "HTTP/1.1"
-        response.headers.fields = headers.for_spliced_page(
+        if reason != policy.SPLICE:
+            self._count(reason)
+            if reason in (policy.NOT_A_NAVIGATION, policy.FRAGMENT) and policy.is_html(values):
+                fields = headers.varied(fields)
+            response.headers.fields = self._told(fields, reason) if is_live else fields
+            return
+        response.headers.fields = fields
+        if not is_live or page.is_taken_whole(values):
+            flow.metadata[_WHOLE] = True
+            response.stream = False
+            return
+        version, their_version = flow.request.http_version, response.http_version
+        prepared = self._prepare(
+            flow,
+            visit,
             fields,
-            chunked=is_http1 and is_live,
-            close_delimited=flow.request.http_version == "HTTP/1.0" and is_live,
+            values,
+            chunked=version == "HTTP/1.1" and their_version != "HTTP/1.0",
+            http10=version == "HTTP/1.0",
         )
-        way = self._way_of(body, splicer)
-        if is_live:
-            response.stream = way
-        else:
-            whole = response.raw_content or b""
-            response.raw_content = b"".join([*way(whole), *(way(b"") if whole else [])])
-            response.headers["Content-Length"] = str(len(response.raw_content))
+        response.headers.fields = self._told(prepared.fields, reason, prepared.policy_changes)
+        response.stream = self._way_of(
+            body_for(prepared.codings, prepared.splicer), prepared.splicer
+        )
+
+    def _prepare(
+        self,
+        flow: HTTPFlow,
+        visit: Visit,
+        fields: Fields,
+        values: Values,
+        *,
+        chunked: bool = False,
+        http10: bool = False,
+    ) -> Page:
+        assert self._snippets is not None
+        prepared = page.prepare(
+            visit,
+            fields,
+            values,
+            self._snippets,
+            self.settings.proxy,
+            chunked=chunked,
+            http10=http10,
+            make_nonce=_nonce,
+        )
+        for change in prepared.policy_changes:
+            where = visit.sides.visitor + flow.request.path.partition("?")[0]
+            logger.info("cobrowse: %s %s", where, change)
+        return prepared
+
+    def response(self, flow: HTTPFlow) -> None:
+        """Splice a page that was taken whole."""
+        if not flow.metadata.pop(_WHOLE, False):
+            return
+        response, visit = flow.response, flow.metadata[_VISIT]
+        assert response is not None
+        fields, data = response.headers.fields, response.raw_content or b""
+        try:
+            prepared = self._prepare(flow, visit, fields, by_name(fields))
+            out = whole_body(prepared.codings, prepared.splicer, data)
+            outcome = prepared.splicer.outcome or ERROR
+            if outcome == SPLICED:
+                length = (b"Content-Length", b"%d" % len(out))
+                fields = (*without(prepared.fields, (b"transfer-encoding",)), length)
+                fields = self._told(fields, outcome, prepared.policy_changes)
+                response.raw_content, response.headers.fields = out, fields
+            else:
+                response.headers.fields = self._told(fields, outcome)
+        except Exception:
+            logger.exception("cobrowse: a page passes untouched after an error of ours")
+            outcome = ERROR
+        self._count(outcome)
 
     def _way_of(self, body: Body, splicer: Splicer) -> Callable[[bytes], list[bytes]]:
         """The stream callable of one page. It returns lists: a bare b"" would end the page."""
@@ -349,17 +405,59 @@ class Cobrowse:
             except Exception:
                 # The callable must not raise: the visitor would be left with half a page.
                 logger.exception("cobrowse: a page passes unscanned after an error of ours")
-                out = body.rescue()
+                out = body.give_up(ERROR)
             if not chunk:
-                self.counts[splicer.outcome or "error"] += 1
+                self._count(splicer.outcome or ERROR)
             return [out] if out else []
 
         return way
+
+    def _count(self, outcome: str) -> None:
+        self.outcomes.record(outcome)
+        if told := self.outcomes.progress(time.monotonic()):
+            logger.log(ALERT, "cobrowse: %s", told)
+
+    def _told(self, fields: Fields, outcome: str, changes: tuple[str, ...] = ()) -> Fields:
+        """The fields, with the debug header where it is wanted."""
+        if not self.settings.proxy.debug_header:
+            return fields
+        text = " | ".join([outcome, *changes])
+        return (*fields, (_DEBUG_HEADER, text.encode("latin-1", "replace")))
 
     def websocket_message(self, flow: HTTPFlow) -> None:
         # mitmproxy keeps every message for its user interface; a session would fill the memory.
         if flow.websocket is not None:
             del flow.websocket.messages[:-1]
+
+
+def _nonce() -> str:
+    return secrets.token_urlsafe(16)
+
+
+@lru_cache(maxsize=1024)
+def _origin_of(scheme: str, netloc: str) -> tuple[str, str]:
+    """scheme://host[:port] as browsers write it, and the host."""
+    try:
+        host, port = mitm_url.parse_authority(netloc, check=False)
+    except ValueError:
+        host, port = netloc, None
+    literal = f"[{host}]" if ":" in host else host
+    is_standard = port in (None, _STANDARD_PORTS.get(scheme))
+    return f"{scheme}://{literal}" + ("" if is_standard else f":{port}"), host
+
+
+@lru_cache(maxsize=1024)
+def _others(
+    origins: tuple[tuple[str, str], ...], origin: str, host: str
+) -> tuple[tuple[str, str], ...]:
+    """The other sites behind this proxy: (upstream, visitor's), at the visitor's own port."""
+    scheme, _, netloc = origin.partition("://")
+    port = netloc.removeprefix(f"[{host}]").removeprefix(host)
+    return tuple(
+        (upstream.rstrip("/").lower(), f"{scheme}://{other}{port}")
+        for other, upstream in origins
+        if other != host
+    )
 
 
 def _address(url: str) -> tuple[str, str, int]:
@@ -368,29 +466,15 @@ def _address(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or _STANDARD_PORTS[parts.scheme]
 
 
-def _has_body(request_headers: Headers) -> bool:
-    return "transfer-encoding" in request_headers or (
-        request_headers.get("content-length", "0").strip() != "0"
-    )
+def _has_body(values: Values) -> bool:
+    return "transfer-encoding" in values or values.get("content-length", "0").strip() != "0"
 
 
-def _is_large(request_headers: Headers) -> bool:
-    length = request_headers.get("content-length", "0")
-    if "transfer-encoding" in request_headers or not length.isdecimal():
+def _is_large(values: Values) -> bool:
+    length = values.get("content-length", "0")
+    if "transfer-encoding" in values or not length.isdecimal():
         return True
     return int(length) > BUFFERED_UPLOAD_BYTES
-
-
-def _policy_needs(origin: str, prefix: str, direct_url: str) -> csp.Needs:
-    own = f"{origin}{prefix}"
-    socket = "ws" + own.removeprefix("http")
-    if direct_url:
-        return csp.Needs(scripts=[own], connect=[own, direct_url], own_origin=False)
-    return csp.Needs(scripts=[own], connect=[own, socket], own_origin=True)
-
-
-def _content_type(response: Response) -> bytes:
-    return get(response.headers.fields, b"content-type").encode("latin-1")
 
 
 def _plain(status: int, text: str, content_type: str = "text/plain") -> Response:

@@ -1,51 +1,93 @@
 """The way of a page's body: decode, splice, encode again, as it streams. Pure.
 
-Source: RFC 9110, 8.4.1 (content codings); RFC 1952 (gzip).
+Broken bodies come out as a browser would have shown them: a cut one ends where it was cut, bytes
+behind the end do not count, and one that breaks off in the middle breaks at the same place. (One
+exception: bytes behind a br stream, which no server sends, cost what they came in one read with.)
+
+Source: RFC 9110, 8.4.1 (content codings); Chromium, by trial.
 """
 
-import zlib
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from proxy_addon.splice import Splicer
+import deflate
 
-_GZIP_WBITS: Final = 31
-# The fastest level: measured at 1 MB, deflate at the usual level costs more than all else here.
-_LEVEL: Final = 1
-_PIECE_BYTES: Final = 65_536
+from proxy_addon.compression import CODINGS, NO_CODING, Broken, Encoder, decoder, encoder
+from proxy_addon.fields import tokens
+from proxy_addon.splice import ERROR, Splicer
+
+NOT_CODED: Final = "not in its coding"
+_ALIASES: Final = {"x-gzip": "gzip"}
+# More of them than any server means.
+_MAX_STACKED: Final = 3
+_MAX_WHOLE_BYTES: Final = 1024 * 1024
+_WHOLE_GZIP_LEVEL: Final = 1
 
 
 class Body(Protocol):
     """A body on its way: feed() takes what came, and each method returns what may go on.
 
-    rescue() is for a bug of ours: it gives up splicing, and feed() and close() still work after it.
+    give_up() ends the search for a place, after a bug of ours; feed() and close() work after it.
     """
 
     def feed(self, chunk: bytes) -> bytes: ...
     def close(self) -> bytes: ...
-    def rescue(self) -> bytes: ...
+    def give_up(self, outcome: str) -> bytes: ...
 
 
-def body_for(coding: str, splicer: Splicer) -> Body:
-    """The way for one page. Raises: ValueError for a coding that policy should have left alone."""
-    match coding.strip().lower():
-        case "" | "identity":
-            return splicer
-        case "gzip" | "x-gzip":
-            return GzipBody(splicer)
-    raise ValueError(f"no way to stream the content coding {coding!r}")
+def codings_of(value: str) -> tuple[str, ...] | None:
+    """The codings that a Content-Encoding names, in order of use.
 
-
-class GzipBody:
-    """A gzip body, spliced inside. What is no gzip at all passes as it came.
-
-    As in a browser, a cut stream shows what arrived of it, and bytes behind its end do not count.
+    None for a list with any that we do not know: browsers then decode none of it.
     """
+    names = tuple(_ALIASES.get(name, name) for name in tokens(value))
+    if names in ((), ("identity",)):
+        return ()
+    return names if len(names) <= _MAX_STACKED and set(names) <= set(CODINGS) else None
 
-    def __init__(self, splicer: Splicer) -> None:
+
+def body_for(codings: Sequence[str], splicer: Splicer) -> Body:
+    """The way of one page."""
+    return CodedBody(codings, splicer) if codings else splicer
+
+
+def whole_body(codings: Sequence[str], splicer: Splicer, data: bytes) -> bytes:
+    """A body that is here from end to end, on its way at once."""
+    if tuple(codings) == ("gzip",):
+        page = _whole_gzip(data)
+        if page is not None:
+            page = splicer.feed(page) + splicer.close()
+            return bytes(deflate.gzip_compress(page, _WHOLE_GZIP_LEVEL))
+    body = body_for(codings, splicer)
+    try:
+        return body.feed(data) + body.close()
+    except Exception:
+        body.give_up(ERROR)
+        raise
+
+
+def _whole_gzip(data: bytes) -> bytes | None:
+    """The content of a sound gzip body of one member; None for any other."""
+    size = int.from_bytes(data[-4:], "little")
+    if not 0 < size <= _MAX_WHOLE_BYTES:
+        return None
+    try:
+        page = bytes(deflate.gzip_decompress(data))
+    except (deflate.DeflateError, ValueError):
+        return None
+    return page if len(page) == size else None
+
+
+class CodedBody:
+    """A body in one or more codings, spliced inside. What is in none of them passes as it came."""
+
+    def __init__(self, codings: Sequence[str], splicer: Splicer) -> None:
+        self._codings = codings
         self._splicer = splicer
-        self._decoder = zlib.decompressobj(_GZIP_WBITS)
-        self._encoder = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
+        self._decoders = [decoder(coding) for coding in reversed(codings)]
+        self._encoders: list[Encoder] = []
         self._raw = bytearray()  # what came, until the first bytes go on
+        self._came_bytes = self._decoded_bytes = 0
         self._state = "undecided"  # -> "coding" or "as it came"; "coding" -> "ended"
 
     def feed(self, chunk: bytes) -> bytes:
@@ -55,39 +97,77 @@ class GzipBody:
             return b""
         if self._state == "undecided":
             self._raw += chunk
-        out = b""
-        while chunk and self._state != "ended":
-            try:
-                # In pieces: a few bytes can stand for very many.
-                page = self._decoder.decompress(chunk, _PIECE_BYTES)
-            except zlib.error:
-                return out + self._broken()
-            chunk = self._decoder.unconsumed_tail
-            out += self._encode(self._splicer.feed(page), last=self._decoder.eof)
-        return out
+        self._came_bytes += len(chunk)
+        out = []
+        try:
+            for piece in self._decode(chunk, 0):
+                self._decoded_bytes += len(piece)
+                out.append(self._encode(self._splicer.feed(piece)))
+        except Broken:
+            return b"".join([*out, self._break()])
+        if self._decoders[-1].ended:
+            return b"".join([*out, self._encode(self._splicer.close()), self._finish()])
+        # Flushed with each chunk: what the origin sent early, the visitor sees early.
+        return b"".join([*out, self._flush()])
 
     def close(self) -> bytes:
         if self._state in ("as it came", "ended"):
             return b""
-        if self._state == "undecided" and not self._decoder.eof and not self._splicer.held_bytes:
-            return bytes(self._raw)
-        return self._encode(b"", last=True)
+        if self._state == "undecided" and not self._decoded_bytes:
+            self._splicer.give_up(NOT_CODED)
+            return self._as_it_came()
+        out = self._encode(self._splicer.close())
+        if self._decoders[-1].complete:
+            return out + self._finish()
+        return out + self._flush()  # it was cut: its end is missing here too
 
-    def rescue(self) -> bytes:
-        return self._encode(self._splicer.rescue(), last=False)
+    def give_up(self, outcome: str) -> bytes:
+        if self._state == "undecided":
+            self._splicer.give_up(outcome)
+            return self._as_it_came()
+        return self._encode(self._splicer.give_up(outcome)) + self._flush()
 
-    def _broken(self) -> bytes:
-        if self._state == "undecided" and not self._splicer.held_bytes:
-            self._state = "as it came"
-            return bytes(self._raw)
-        return self._encode(b"", last=True)
+    def _decode(self, data: bytes, stage: int) -> Iterator[bytes]:
+        if stage == len(self._decoders):
+            yield data
+            return
+        for piece in self._decoders[stage].decode(data):
+            yield from self._decode(piece, stage + 1)
 
-    def _encode(self, page: bytes, *, last: bool) -> bytes:
-        if last:
-            page += self._splicer.close()
-        if not page and not last:
+    def _encode(self, page: bytes) -> bytes:
+        if not page:
             return b""
-        self._state, self._raw = "ended" if last else "coding", bytearray()
-        out = self._encoder.compress(page)
-        # Flushed with each chunk: what the origin sent early, the visitor sees early.
-        return out + self._encoder.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+        if not self._encoders:
+            ratio = self._decoded_bytes / max(self._came_bytes, 1)
+            self._encoders = [encoder(coding, ratio) for coding in self._codings]
+            self._state, self._raw = "coding", bytearray()
+        for stage in self._encoders:
+            page = stage.encode(page)
+        return page
+
+    def _flush(self) -> bytes:
+        out = b""
+        for stage in self._encoders:
+            out = (stage.encode(out) if out else b"") + stage.flush()
+        return out
+
+    def _finish(self) -> bytes:
+        if not self._encoders:
+            return self._as_it_came()
+        self._state, out = "ended", b""
+        for stage in self._encoders:
+            out = (stage.encode(out) if out else b"") + stage.finish()
+        return out
+
+    def _break(self) -> bytes:
+        if self._state == "undecided":
+            self._splicer.give_up(NOT_CODED)
+            return self._as_it_came()
+        out = self._encode(self._splicer.close())
+        out += self._finish() if self._decoders[-1].complete else self._flush()
+        self._state = "ended"
+        return out + NO_CODING
+
+    def _as_it_came(self) -> bytes:
+        self._state = "as it came"
+        return bytes(self._raw)

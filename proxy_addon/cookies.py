@@ -1,5 +1,6 @@
 """Cookies of a request: read some, take ours off, keep the rest byte for byte. Pure."""
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -9,27 +10,30 @@ from proxy_addon.fields import Fields
 SESSION_COOKIE: Final = "cobrowse_session"
 # Tells the relay that two requests come from one browser. HttpOnly: no script ever reads it.
 VISITOR_COOKIE: Final = "cobrowse_visitor"
+_ESCAPE: Final = re.compile(rb"\\(?:([0-3][0-7]{2})|(.))", re.DOTALL)
 OUR_COOKIES: Final = frozenset({SESSION_COOKIE, VISITOR_COOKIE})
 
 
-def _pairs(fields: Fields) -> list[tuple[bytes, str, bytes]]:
-    """(the pair as sent, name, value) for each cookie; HTTP/2 may send several Cookie fields."""
-    found = []
+def _unquoted(value: bytes) -> bytes:
+    """A value out of its quotes, with the escapes that servers put into them."""
+    if len(value) < 2 or not value.startswith(b'"') or not value.endswith(b'"'):
+        return value
+    return _ESCAPE.sub(lambda m: bytes([int(m[1], 8)]) if m[1] else m[2], value[1:-1])
+
+
+def read(fields: Fields) -> dict[str, bytes]:
+    """The cookies by name, from one Cookie field or, as HTTP/2 sends them, from several.
+
+    Of duplicates the first, which is the one with the closest path.
+    """
+    cookies: dict[str, bytes] = {}
     for key, line in fields:
         if key.lower() == b"cookie":
             for pair in line.split(b";"):
                 name, separator, value = pair.partition(b"=")
                 if separator:
                     text = name.strip().decode("latin-1")
-                    found.append((pair, text, value.strip().strip(b'"')))
-    return found
-
-
-def read(fields: Fields) -> dict[str, bytes]:
-    """The cookies by name; of duplicates the first, which is the one with the closest path."""
-    cookies: dict[str, bytes] = {}
-    for _, name, value in _pairs(fields):
-        cookies.setdefault(name, value)
+                    cookies.setdefault(text, _unquoted(value.strip()))
     return cookies
 
 

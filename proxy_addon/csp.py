@@ -1,18 +1,24 @@
 """Content security policies: let the snippet run and reach the relay, and nothing else. Pure.
 
-Source: CSP Level 3. No "unsafe-*" is ever added.
+Source: CSP Level 3; Integrity Policy. No "unsafe-*" is ever added.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from proxy_addon.fields import Fields
 
-_HEADERS: Final = (b"content-security-policy", b"content-security-policy-report-only")
+HEADERS: Final = (b"content-security-policy", b"content-security-policy-report-only")
 _NONCE: Final = re.compile(r"'nonce-([A-Za-z0-9+/_=-]+)'", re.IGNORECASE)
 _BINDING: Final = re.compile(r"'(nonce|sha256|sha384|sha512)-|'strict-dynamic'", re.IGNORECASE)
+_HOST_SOURCE: Final = re.compile(
+    r"(?:(?P<scheme>https?|wss?)://)?(?P<wild>\*\.)?(?P<host>[^/:*'\s]+)"
+    r"(?P<port>:[0-9*]+)?(?P<path>/.*)?",
+    re.IGNORECASE,
+)
+_TAKES_HOSTS: Final = re.compile(r"-src(-elem|-attr)?$|^(base-uri|form-action|frame-ancestors)$")
 TRUSTED_TYPES_POLICY: Final = "cobrowse"
 
 Policy = dict[str, list[str]]
@@ -31,39 +37,49 @@ class Needs:
     own_origin: bool
 
 
-def allow(fields: Fields, needs: Needs, *, fresh_nonce: str) -> tuple[Fields, str]:
+@dataclass(frozen=True)
+class Admitted:
     """Fields whose policies admit the snippet, the scripts it loads, and the visitor socket.
 
-    Args:
-        fresh_nonce: base64 text to use where the policies do not have one nonce in common.
-    Returns:
-        the fields, and the nonce that the snippet must carry ("" where none is needed). A policy
-        that needs no change stays as it was, byte for byte.
+    nonce: what the snippet must carry; "" where none is needed.
+    changes: one line for each policy that was changed: what went in (+) and what went out (-).
     """
-    policies = [
-        parse(policy)
-        for name, value in fields
-        if name.lower() in _HEADERS
-        for policy in value.decode("latin-1").split(",")
-    ]
+
+    fields: Fields
+    nonce: str
+    changes: tuple[str, ...]
+
+
+def allow(fields: Fields, needs: Needs, *, make_nonce: Callable[[], str]) -> Admitted:
+    """Edit each policy, enforced or report-only, as far as the snippet needs it.
+
+    Args:
+        make_nonce: gives base64 text, for policies that do not have one nonce in common.
+    Returns:
+        the fields; a policy that needs no change stays as it was, byte for byte.
+    """
+    policies = [policy for name, value in fields for policy in _policies(name, value)]
+    if not policies:
+        return Admitted(fields, "", ())
     # A nonce that one policy has is not put into another, which may be stricter for it.
-    own = {_nonce_of(s) for p in policies if (s := _sources(p, _SCRIPT)) is not None}
-    nonce = own.pop() if len(own) == 1 and "" not in own else fresh_nonce
-    used = False
+    governing = [s for p in policies if (s := _sources(p, _SCRIPT)) is not None]
+    own = {_nonce_of(sources) for sources in governing if _binds(sources)}
+    nonce = own.pop() if len(own) == 1 and "" not in own else make_nonce()
+    used, changes = False, []
     out = []
     for name, value in fields:
-        if name.lower() in _HEADERS:
-            texts = value.decode("latin-1").split(",")
+        if name.lower() in HEADERS:
             edited = []
-            for text in texts:
-                policy = parse(text)
-                before = serialise(policy)
+            for text in value.decode("latin-1").split(","):
+                before, policy = parse(text), parse(text)
                 used = _admit(policy, nonce, needs) or used
-                after = serialise(policy)
-                edited.append(text if after == before else after)
+                if policy != before:
+                    changes.append(f"{name.decode('latin-1')}: {_difference(before, policy)}")
+                    text = serialise(policy)
+                edited.append(text)
             value = ",".join(edited).encode("latin-1")
         out.append((name, value))
-    return tuple(out), nonce if used else ""
+    return Admitted(tuple(out), nonce if used else "", tuple(changes))
 
 
 def parse(text: str) -> Policy:
@@ -80,6 +96,22 @@ def serialise(policy: Policy) -> str:
     return "; ".join(" ".join([name, *sources]) for name, sources in policy.items())
 
 
+def _policies(name: bytes, value: bytes) -> list[Policy]:
+    if name.lower() not in HEADERS:
+        return []
+    return [parse(text) for text in value.decode("latin-1").split(",")]
+
+
+def _difference(before: Policy, after: Policy) -> str:
+    told = []
+    for name in after:
+        old, new = before.get(name, []), after[name]
+        signs = [f"+{s}" for s in new if s not in old] + [f"-{s}" for s in old if s not in new]
+        if signs:
+            told.append(" ".join([name, *signs]))
+    return "; ".join(told)
+
+
 _SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
 _CONNECT: Final = ("connect-src", "default-src")
 
@@ -93,20 +125,24 @@ def _nonce_of(sources: Sequence[str]) -> str:
     return next((m[1] for s in sources if (m := _NONCE.fullmatch(s))), "")
 
 
+def _binds(sources: Sequence[str]) -> bool:
+    """Whether an inline script needs a nonce.
+
+    Where 'unsafe-inline' rules, a nonce would switch it off and stop the page's own scripts.
+    """
+    is_unsafe = "'unsafe-inline'" in {s.lower() for s in sources}
+    return not is_unsafe or any(_BINDING.match(s) for s in sources)
+
+
 def _admit(policy: Policy, nonce: str, needs: Needs) -> bool:
     """Edit one policy in place. True when the snippet needs the nonce because of it."""
     scripts = _sources(policy, _SCRIPT)
-    needs_nonce = False
-    if scripts is not None:
-        lower = [s.lower() for s in scripts]
-        if "'unsafe-inline'" in lower and not any(_BINDING.match(s) for s in lower):
-            # A nonce here would switch 'unsafe-inline' off and stop the page's own scripts. The
-            # inline snippet runs as it is; the scripts that it loads need their path allowed.
-            if not {"'self'", "*"} & set(lower):
-                _add(policy, _SCRIPT, needs.scripts)
-        else:
-            needs_nonce = True
-            _add(policy, _SCRIPT, [f"'nonce-{nonce}'"])
+    needs_nonce = scripts is not None and _binds(scripts)
+    if needs_nonce:
+        _add(policy, _SCRIPT, [f"'nonce-{nonce}'"])
+    elif scripts is not None and not {"'self'", "*"} & {s.lower() for s in scripts}:
+        # The inline snippet runs as it is; the scripts that it loads need their path allowed.
+        _add(policy, _SCRIPT, needs.scripts)
     reach = _sources(policy, _CONNECT)
     if reach is not None:
         covering = {"*", "'self'"} if needs.own_origin else {"*"}
@@ -132,6 +168,51 @@ def forbids_scripts(fields: Fields) -> bool:
     return any(
         "sandbox" in policy and "allow-scripts" not in {s.lower() for s in policy["sandbox"]}
         for name, value in fields
-        if name.lower() == _HEADERS[0]
-        for policy in map(parse, value.decode("latin-1").split(","))
+        if name.lower() == HEADERS[0]
+        for policy in _policies(name, value)
     )
+
+
+def wants_integrity(integrity_policy: str) -> bool:
+    """Whether an Integrity-Policy header blocks scripts that come without a digest.
+
+    Source: Integrity Policy: a dictionary, whose blocked-destinations lists "script".
+    """
+    return re.search(r"blocked-destinations\s*=\s*\([^)]*\bscript\b", integrity_policy) is not None
+
+
+def moved(value: bytes, upstream: str, visitor: str, *, is_plain: bool) -> bytes:
+    """A policy header in which what names the site's own host names the visitor's for it too.
+
+    Args:
+        upstream, visitor: scheme://host[:port].
+        is_plain: the visitor comes by http: then upgrade-insecure-requests would send every
+            request of the page to a port that speaks no TLS.
+    """
+    texts = []
+    for text in value.decode("latin-1").split(","):
+        policy = parse(text)
+        for name, sources in policy.items():
+            if _TAKES_HOSTS.search(name):
+                policy[name] = [*sources, *_visitors(sources, upstream, visitor)]
+        if is_plain:
+            policy.pop("upgrade-insecure-requests", None)
+        texts.append(text if policy == parse(text) else serialise(policy))
+    return ",".join(texts).encode("latin-1")
+
+
+def _visitors(sources: Sequence[str], upstream: str, visitor: str) -> list[str]:
+    """What the sources that name the upstream's host are under the visitor's."""
+    host = upstream.partition("://")[2].rpartition("]")[2].partition(":")[0].lower()
+    scheme, _, netloc = visitor.partition("://")
+    found = []
+    for source in sources:
+        match = _HOST_SOURCE.fullmatch(source)
+        if match is None:
+            continue
+        named = match["host"].lower()
+        if host == named if not match["wild"] else host.endswith(f".{named}"):
+            is_socket = (match["scheme"] or "").lower().startswith("ws")
+            own = f"{scheme.replace('http', 'ws') if is_socket else scheme}://{netloc}"
+            found.append(own + (match["path"] or ""))
+    return [source for source in dict.fromkeys(found) if source not in sources]

@@ -1,67 +1,84 @@
-"""Edits of header fields for spliced pages and for the way between visitor and origin. Pure."""
+"""Edits of header fields for spliced pages. Pure."""
 
+import re
 from typing import Final
 
-from proxy_addon.fields import Fields, get, tokens, without
+from proxy_addon.compression import CODINGS
+from proxy_addon.fields import Fields, Values, edited, tokens
 
-# A cached copy or a part of one must never carry another visitor's values or an old nonce.
-_CONDITIONAL: Final = frozenset(
-    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since"}
-    | {b"if-range", b"range"}
+# A cached copy or a part of one must never carry another visitor's values or an old nonce, and a
+# 304 would bring one back.
+_CONDITIONAL: Final = (
+    *("if-none-match", "if-modified-since", "if-match", "if-unmodified-since"),
+    *("if-range", "range"),
 )
 # True of the origin's bytes, no longer of ours.
-_ABOUT_THE_BYTES: Final = frozenset(
-    {b"content-length", b"content-md5", b"digest", b"repr-digest", b"content-digest"}
-    | {b"accept-ranges", b"etag", b"last-modified", b"cache-control"}
+_ABOUT_THE_BYTES: Final[dict[bytes, None]] = dict.fromkeys(
+    (
+        *(b"content-length", b"content-md5", b"digest", b"repr-digest", b"content-digest"),
+        *(b"accept-ranges", b"etag", b"last-modified", b"expires", b"cache-control"),
+        *(b"age", b"use-as-dictionary", b"signature", b"signature-input"),
+    )
 )
+# br costs three times what the others do, and who takes br takes one of them.
+_ASKED_FOR: Final = tuple(coding for coding in CODINGS if coding not in ("br", "deflate"))
+_REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
+_REQUEST_FIELD: Final = b"Sec-Fetch-Mode"
 
 
-def for_navigation(fields: Fields) -> Fields:
-    """Request fields that make the origin answer with a whole page in a coding we can stream."""
-    out = without(fields, _CONDITIONAL)
-    if b"accept-encoding" in {k.lower() for k, _ in out}:
-        offered = get(out, b"accept-encoding")
-        coding = b"gzip" if _accepts_gzip(offered) else b"identity"
-        out = tuple((k, coding if k.lower() == b"accept-encoding" else v) for k, v in out)
-    return out
+def for_navigation(values: Values) -> dict[bytes, bytes | None]:
+    """Edits that make the origin answer with a whole page in a coding we can stream."""
+    edits: dict[bytes, bytes | None] = {
+        name.encode("ascii"): None for name in _CONDITIONAL if name in values
+    }
+    offered = values.get("accept-encoding")
+    if offered is not None:
+        taken = _accepted(offered)
+        asked = [coding for coding in _ASKED_FOR if coding in taken]
+        asked = asked or [coding for coding in CODINGS if coding in taken]
+        edits[b"accept-encoding"] = ", ".join(asked or ["identity"]).encode("ascii")
+    return edits
 
 
-def _accepts_gzip(offered: str) -> bool:
+def _accepted(offered: str) -> set[str]:
+    """The codings of ours that an Accept-Encoding takes. "*" stands for gzip."""
+    taken = set()
     for item in offered.lower().split(","):
         name, _, parameter = item.partition(";")
-        if name.strip() in ("gzip", "x-gzip", "*"):
-            return parameter.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+        if not _REFUSED.fullmatch(parameter):
+            taken.add({"*": "gzip", "x-gzip": "gzip"}.get(name.strip(), name.strip()))
+    return taken & set(CODINGS)
 
 
-def for_spliced_page(fields: Fields, *, chunked: bool, close_delimited: bool) -> Fields:
+def for_spliced_page(fields: Fields, *, chunked: bool, http10: bool) -> Fields:
     """Response fields of a page whose body grows.
 
     Args:
-        chunked: both sides speak HTTP/1.1, so the length can be left to the chunks.
-        close_delimited: the visitor speaks HTTP/1.0 and takes the end of the connection as the
-            end of the page.
+        chunked: the visitor takes chunks, so the length can be left to them.
+        http10: the visitor takes the end of the connection as the end of the page.
     """
-    no_store = "no-store" in tokens(get(fields, b"cache-control"))
-    drop = _ABOUT_THE_BYTES | ({b"transfer-encoding"} if close_delimited else frozenset())
-    out = without(fields, drop)
-    if chunked and not get(out, b"transfer-encoding"):
+    edits: dict[bytes, bytes | None] = dict(_ABOUT_THE_BYTES)
+    is_chunked = any(name.lower() == b"transfer-encoding" for name, _ in fields)
+    if http10:
+        edits[b"transfer-encoding"] = None
+    no_store = any(
+        name.lower() == b"cache-control" and "no-store" in tokens(value.decode("latin-1"))
+        for name, value in fields
+    )
+    out = edited(fields, edits)
+    if chunked and not is_chunked:
         out += ((b"Transfer-Encoding", b"chunked"),)
-    caching = b"no-store" if no_store else b"private, no-cache"
-    return (*out, (b"Cache-Control", caching))
+    return varied((*out, (b"Cache-Control", b"no-store" if no_store else b"private, no-cache")))
 
 
-def moved(fields: Fields, names: frozenset[bytes], old: str, new: str) -> Fields:
-    """The fields, with the origin old replaced by new where a named value starts with it.
+def varied(fields: Fields) -> Fields:
+    """The fields, saying that a script's copy of this page is another than a navigation's.
 
-    Args: old, new: scheme://host[:port], as browsers write them.
+    Else a browser shows in a tab what a script, or a prefetch, has put into its cache.
     """
-    before, after = old.encode("utf-8", "surrogateescape"), new.encode("utf-8", "surrogateescape")
-    out = []
     for name, value in fields:
-        if name.lower() in names and value.lower().startswith(before):
-            rest = value[len(before) :]
-            if rest[:1] in (b"", b"/", b"?", b"#"):
-                value = after + rest
-        out.append((name, value))
-    return tuple(out)
+        if name.lower() == b"vary":
+            if {"*", _REQUEST_FIELD.decode().lower()} & set(tokens(value.decode("latin-1"))):
+                return fields
+            return edited(fields, {b"vary": value + b", " + _REQUEST_FIELD})
+    return (*fields, (b"Vary", _REQUEST_FIELD))

@@ -6,57 +6,124 @@ Every answer is one of the reasons below; SPLICE is the only one that changes a 
 import re
 from typing import Final
 
-from proxy_addon.fields import Fields, get, tokens
+from proxy_addon.coding import codings_of
+from proxy_addon.fields import Values, tokens
 
 SPLICE: Final = "splice"
+NOT_A_NAVIGATION: Final = "not a navigation"
+FRAGMENT: Final = "fragment"
 
-_FRAGMENT_HEADERS: Final = (b"x-requested-with", b"hx-request", b"turbo-frame", b"x-pjax")
-# Charsets in which our ASCII bytes would mean something else.
-_WIDE_CHARSET: Final = re.compile(
-    r"""charset\s*=\s*["']?\s*(utf-?16|utf-?32|ucs-?[24]|unicode|iso-10646|iso-2022|csunicode)""",
-    re.IGNORECASE,
+# Of these libraries' requests, some carry what looks like a navigation's Accept.
+_FRAGMENT_HEADERS: Final = (
+    "x-requested-with",
+    "hx-request",
+    "turbo-frame",
+    "x-pjax",
+    "x-up-target",
 )
+_FRAMES: Final = frozenset({"iframe", "frame", "object", "embed", "fencedframe"})
 _NO_BODY: Final = frozenset({204, 205, 206, 304})
+# What browsers take for no Content-Type at all.
+_UNKNOWN_TYPES: Final = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
+_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.IGNORECASE)
 
 
-def navigation(method: str, fields: Fields) -> str:
-    """SPLICE when a request loads a page into a browser tab, else why it does not.
+def navigation(method: str, values: Values) -> str:
+    """SPLICE when a request loads a page into a tab or a frame, else why it does not.
 
     Browsers leave Sec-Fetch-* out on plain http to a host name: then the headers that only a
-    navigation carries decide.
+    navigation carries decide. A service worker that passes a navigation on says "navigate" too,
+    with an empty Sec-Fetch-Dest.
     """
     if method not in ("GET", "POST"):
         return "method"
-    mode = get(fields, b"sec-fetch-mode")
+    mode = values.get("sec-fetch-mode", "")
     if mode and mode != "navigate":
-        return "not a navigation"
-    if get(fields, b"sec-fetch-dest") in ("iframe", "frame", "object", "embed"):
-        return "frame"
-    if any(get(fields, name) for name in _FRAGMENT_HEADERS):
-        return "fragment"
-    if not mode:
-        asks_for_page = "text/html" in tokens(get(fields, b"accept"))
-        if not asks_for_page and get(fields, b"upgrade-insecure-requests") != "1":
-            return "not a navigation"
+        return NOT_A_NAVIGATION
+    if any(name in values for name in _FRAGMENT_HEADERS):
+        return FRAGMENT
+    if not mode and values.get("upgrade-insecure-requests") != "1":
+        if "text/html" not in tokens(values.get("accept", "")):
+            return NOT_A_NAVIGATION
     return SPLICE
 
 
-def page(status: int, fields: Fields) -> str:
-    """SPLICE when the response to a navigation is a page that may be spliced, else why not."""
+def is_for_frame(values: Values) -> bool:
+    """Whether a navigation fills a frame. False where the browser does not say so."""
+    return values.get("sec-fetch-dest", "") in _FRAMES
+
+
+def is_html(values: Values) -> bool:
+    return tokens(values.get("content-type", ""))[:1] == ["text/html"]
+
+
+def must_sniff(values: Values) -> bool:
+    """Whether the body decides if this is a page, as there is no Content-Type."""
+    types = tokens(values.get("content-type", ""))
+    nosniff = tokens(values.get("x-content-type-options", ""))[:1] == ["nosniff"]
+    return not nosniff and (types[0] if types else "") in _UNKNOWN_TYPES
+
+
+def charset(values: Values) -> str:
+    """The charset that the Content-Type names, or ""."""
+    match = _CHARSET.search(values.get("content-type", ""))
+    return match[1] if match else ""
+
+
+def page(status: int, values: Values, *, obey_no_transform: bool = True) -> str:
+    """SPLICE when the response to a navigation is a page that may be spliced, else why not.
+
+    Error pages are pages: that is where visitors are stuck.
+    """
     if status < 200 or status in _NO_BODY:
         return "no body"
-    if 300 <= status < 400 and get(fields, b"location"):
+    if 300 <= status < 400 and "location" in values:
         return "redirect"
-    if tokens(get(fields, b"content-type"))[:1] != ["text/html"]:
-        return "not HTML"
-    if _WIDE_CHARSET.search(get(fields, b"content-type")):
-        return "charset"
-    if tokens(get(fields, b"content-disposition"))[:1] == ["attachment"]:
+    if not is_html(values) and not must_sniff(values):
+        # In XML one unescaped character of ours would be an error in place of the page.
+        is_xhtml = tokens(values.get("content-type", ""))[:1] == ["application/xhtml+xml"]
+        return "XHTML" if is_xhtml else "not HTML"
+    if tokens(values.get("content-disposition", ""))[:1] == ["attachment"]:
         return "download"
-    if get(fields, b"content-range"):
+    if "content-range" in values:
         return "part of a file"
-    if "no-transform" in tokens(get(fields, b"cache-control")):
+    if obey_no_transform and "no-transform" in tokens(values.get("cache-control", "")):
         return "no-transform"
-    if get(fields, b"content-encoding").strip().lower() not in ("", "identity", "gzip", "x-gzip"):
+    if codings_of(values.get("content-encoding", "")) is None:
         return "coding"
     return SPLICE
+
+
+class PageFilter:
+    """The pages that include and exclude name.
+
+    Args: patterns of host and path, as "shop.test/account/*"; "*" stands for any characters. The
+        host is lower case and has no port, the path no query. No include means every page.
+    """
+
+    def __init__(self, include: list[str], exclude: list[str]) -> None:
+        self._include = [pattern.split("*") for pattern in include]
+        self._exclude = [pattern.split("*") for pattern in exclude]
+
+    def takes(self, host: str, path: str) -> bool:
+        page = host + path.partition("?")[0]
+        if any(_matches(parts, page) for parts in self._exclude):
+            return False
+        return not self._include or any(_matches(parts, page) for parts in self._include)
+
+
+def _matches(parts: list[str], page: str) -> bool:
+    """Whether a page is the parts with anything between them. No search starts over."""
+    first, *rest = parts
+    if not rest:
+        return page == first
+    *middle, last = rest
+    at, end = len(first), len(page) - len(last)
+    if at > end or not page.startswith(first) or not page.endswith(last):
+        return False
+    for part in middle:
+        at = page.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True

@@ -5,6 +5,7 @@ Each key's default and meaning stand here once: docs/config.md and the errors ar
 
 import os
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -20,6 +21,14 @@ def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
         raise ValueError(f"{key} must be a URL that starts with {wanted}, not {url!r}")
 
 
+def split_address(key: str, address: str) -> tuple[str, int]:
+    """host and port of host:port. Raises: ValueError."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"{key} must be host:port, not {address!r}")
+    return host.strip("[]"), int(port)
+
+
 class SettingsError(Exception):
     """A config file that cannot be used. key: where, in the file's own words."""
 
@@ -28,6 +37,47 @@ class SettingsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.problem}" if self.key else self.problem
+
+
+class ReverseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [proxy.reverse]: what is said about addresses where the site has another one."""
+
+    links: Annotated[
+        bool,
+        Meta(
+            description="Location, Content-Location, Refresh, Link, SourceMap, "
+            "Access-Control-Allow-Origin and Timing-Allow-Origin name the visitor-facing address "
+            "where the site names its own."
+        ),
+    ] = True
+    referrers: Annotated[
+        bool,
+        Meta(description="Origin and Referer name the site's own address to the site."),
+    ] = True
+    cookie_domain: Annotated[
+        bool,
+        Meta(description="A cookie's Domain that does not cover the visitor-facing host goes."),
+    ] = True
+    cookie_secure: Annotated[
+        bool,
+        Meta(
+            description="Where visitors come by http, Secure, SameSite=None and Partitioned go, "
+            "except from cookies named `__Secure-` and `__Host-`."
+        ),
+    ] = True
+    csp: Annotated[
+        bool,
+        Meta(
+            description="Policies that name the site's host name the visitor-facing one too; "
+            "where visitors come by http, upgrade-insecure-requests goes."
+        ),
+    ] = True
+    keep_hsts: Annotated[
+        bool, Meta(description="Strict-Transport-Security, said for the site's host, stays.")
+    ] = False
+    keep_alt_svc: Annotated[
+        bool, Meta(description="Alt-Svc, which leads around the proxy, stays.")
+    ] = False
 
 
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,11 +110,36 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         list[str],
         Meta(description="Addresses of load balancers whose X-Forwarded-* headers count."),
     ] = []
+    include: Annotated[
+        list[str],
+        Meta(
+            description="Pages that get the script, as `host/path` with `*` for any characters: "
+            '`"shop.test/account/*"`. Empty: every page.'
+        ),
+    ] = []
+    exclude: Annotated[list[str], Meta(description="Pages that do not, over `include`.")] = []
+    ignore_no_transform: Annotated[
+        bool,
+        Meta(description="Splice pages marked `Cache-Control: no-transform` too."),
+    ] = False
+    metrics_listen: Annotated[
+        str,
+        Meta(description="Loopback host:port that serves counters for Prometheus. Empty: none."),
+    ] = ""
+    debug_header: Annotated[
+        bool,
+        Meta(description="Tell in an `X-Cobrowse` header what happened to a page, and why."),
+    ] = False
+    reverse: ReverseSettings = ReverseSettings()
 
     def __post_init__(self) -> None:
         if not (self.prefix.startswith("/") and self.prefix.endswith("/") and len(self.prefix) > 2):
             raise ValueError("prefix must begin and end with / and have a name between")
         _check_url("relay", self.relay, ("http", "https"))
+        if self.metrics_listen:
+            host, _ = split_address("metrics_listen", self.metrics_listen)
+            if not ip_address("127.0.0.1" if host == "localhost" else host).is_loopback:
+                raise ValueError(f"metrics_listen must be a loopback address, not {host}")
         if self.direct_url:
             _check_url("direct_url", self.direct_url, ("ws", "wss"))
         for name, url in {"origin": self.origin, **self.origins}.items():
@@ -72,10 +147,45 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 _check_url(name, url, ("http", "https"))
 
 
-class CookieSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CookieSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A cookie as a table, for what a bare name cannot say."""
 
-    cookie: str
+    cookie: Annotated[str, Meta(description="The cookie's name.")]
+    decode: Annotated[
+        tuple[Literal["percent", "base64", "json", "jwt"], ...],
+        Meta(description="What is undone, in this order; `json` and `jwt` only as the last."),
+    ] = ("percent",)
+    field: Annotated[
+        str,
+        Meta(description="Path of the value in the JSON or among the JWT's claims: `user.email`."),
+    ] = ""
+    key: Annotated[
+        str,
+        Meta(
+            description="Secret, or public key as PEM, that the JWT's signature must fit. Empty: "
+            "it is not verified."
+        ),
+    ] = ""
+    algorithms: Annotated[
+        tuple[Literal["HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA"], ...],
+        Meta(description="Signatures that are accepted."),
+    ] = ("HS256",)
+    charset: Annotated[str, Meta(description="Of the cookie's text, as Python names it.")] = "utf-8"
+
+    def __post_init__(self) -> None:
+        structured = self.decode[-1:] in (("json",), ("jwt",))
+        if {"json", "jwt"} & set(self.decode[:-1]):
+            raise ValueError("decode: json and jwt can only be the last step")
+        if self.field and not structured:
+            raise ValueError("field needs json or jwt as the last step of decode")
+        if structured and not self.field and self.decode[-1] == "jwt":
+            raise ValueError("field must say which of the JWT's claims is meant")
+        if self.key and self.decode[-1:] != ("jwt",):
+            raise ValueError("key needs jwt as the last step of decode")
+        try:
+            "".encode(self.charset)
+        except LookupError as error:
+            raise ValueError(f"charset {self.charset!r} is not known") from error
 
 
 class CookieMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,14 +198,15 @@ class CookieMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     email: Annotated[str | CookieSource, Meta(description="Cookie that holds the address.")] = ""
     phone: Annotated[str | CookieSource, Meta(description="Cookie that holds the number.")] = ""
 
-    def names(self) -> dict[str, str]:
-        """field to cookie name, without the fields that have none."""
+    def sources(self) -> dict[str, CookieSource]:
+        """field to where it comes from, without the fields that have no cookie."""
         found = {}
         for field in self.__struct_fields__:
             source = getattr(self, field)
-            name = source.cookie if isinstance(source, CookieSource) else source
-            if name:
-                found[field] = name
+            if isinstance(source, str):
+                source = CookieSource(cookie=source)
+            if source.cookie:
+                found[field] = source
         return found
 
 

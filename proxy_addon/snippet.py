@@ -3,14 +3,20 @@
 import html
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 # Where the built stub expects its configuration.
 PLACEHOLDER: Final = "__COBROWSE__"
 ELEMENT_ID: Final = "glance-cobrowse"
+# What each snippet begins with.
+OPENING: Final = f'<script id="{ELEMENT_ID}"'.encode("ascii")
 # "<", ">" and "&" could end or reopen the script element, "'" is safe but costs nothing, DEL is not
 # printable. json.dumps has already escaped everything beyond ASCII, U+2028 and U+2029 with it.
 _ESCAPES: Final = {ord(c): f"\\u{ord(c):04x}" for c in "<>&'\x7f"}
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def to_script_literal(value: Any) -> str:
@@ -18,20 +24,24 @@ def to_script_literal(value: Any) -> str:
 
     Raises: ValueError for NaN and infinities.
     """
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
+    return _ENCODER.encode(value).translate(_ESCAPES)
 
 
 class SnippetMaker:
     """Makes the snippet for each page from the stub that the web build left.
 
-    Args:   stub: text of stub.js; holds PLACEHOLDER exactly once.
-    Raises: ValueError when it does not.
+    Args:
+        stub: text of stub.js; holds PLACEHOLDER exactly once.
+        loader_integrity: digest of the script that the stub loads, as integrity metadata.
+    Raises:
+        ValueError when the stub does not.
     """
 
-    def __init__(self, stub: str) -> None:
+    def __init__(self, stub: str, loader_integrity: str = "") -> None:
         if stub.count(PLACEHOLDER) != 1 or not stub.isascii() or "</" in stub or "<!--" in stub:
             raise ValueError("stub.js is not what the web build makes: build it again")
         self._before, self._after = stub.strip().split(PLACEHOLDER)
+        self._loader_integrity = loader_integrity
 
     def make(
         self,
@@ -41,6 +51,8 @@ class SnippetMaker:
         site: str,
         socket: str,
         identity: Mapping[str, str],
+        is_frame: bool = False,
+        with_integrity: bool = False,
         nonce: str = "",
     ) -> bytes:
         """The script element as ASCII bytes.
@@ -50,15 +62,24 @@ class SnippetMaker:
             group: group id; site: "production" or "staging".
             socket: absolute address of the visitor socket, or "" for the one under the prefix.
             identity: the GLANCE_COBROWSE values.
+            is_frame: the page fills a frame of another page.
+            with_integrity: the page takes no script without its digest.
             nonce: what the page's content security policy wants, or "".
         """
-        config = {
-            "base": prefix,
-            "group": group,
-            "site": site,
-            "socket": socket,
-            "identity": dict(identity),
-        }
+        integrity = self._loader_integrity if with_integrity else ""
+        config = _config(prefix, group, site, socket, is_frame, integrity)
+        literal = f"{config}{to_script_literal(dict(identity))}}}"
         attributes = f' nonce="{html.escape(nonce)}"' if nonce else ""
-        script = f"{self._before}{to_script_literal(config)}{self._after}"
-        return f'<script id="{ELEMENT_ID}"{attributes}>{script}</script>'.encode("ascii")
+        script = f"{attributes}>{self._before}{literal}{self._after}</script>"
+        return OPENING + script.encode("ascii")
+
+
+@lru_cache(maxsize=256)
+def _config(prefix: str, group: str, site: str, socket: str, is_frame: bool, integrity: str) -> str:
+    """The configuration up to the identity, which alone is another for each visitor."""
+    config: dict[str, Any] = {"base": prefix, "group": group, "site": site, "socket": socket}
+    if is_frame:
+        config["frame"] = True
+    if integrity:
+        config["integrity"] = integrity
+    return f'{to_script_literal(config)[:-1]},"identity":'

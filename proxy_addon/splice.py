@@ -1,97 +1,74 @@
 """Put one snippet into a stream of HTML bytes. Pure: no I/O, no mitmproxy.
 
-Source: HTML Standard, "Tokenization"; insertion modes "before html", "before head", "in head".
+Source: HTML Standard, "Parsing HTML documents"; Encoding Standard, "BOM sniff".
 """
 
 import re
 from typing import Final
 
+from proxy_addon.locate import HOLD_LIMIT_BYTES, LeaveAlone, Locator
 from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
 from proxy_addon.prescan import declared_charset
+from proxy_addon.snippet import OPENING
 
-HOLD_LIMIT_BYTES: Final = 65_536
-
-_NOT_SPACE = re.compile(rb"[^\t\n\f\r ]")
-_NAME_END = re.compile(rb"[\t\n\f\r />]")
-# Longer than any tag name that matters here, so that a name without end decides nothing late.
-_NAME_LIMIT_BYTES: Final = 16
-# The tokenizer's states inside a tag: what to look for, where each find leads, and where any other
-# does. "end" is the ">" that ends the tag.
-_TAG_STATES: Final[dict[str, tuple[re.Pattern[bytes], dict[bytes, str], str]]] = {
-    "tag name": (_NAME_END, {b">": "end"}, "between"),
-    "between": (re.compile(rb"[^\t\n\f\r /]"), {b">": "end"}, "name"),
-    "name": (
-        re.compile(rb"[\t\n\f\r />=]"),
-        {b">": "end", b"=": "before value", b"/": "between"},
-        "after name",
-    ),
-    "after name": (_NOT_SPACE, {b">": "end", b"=": "before value", b"/": "between"}, "name"),
-    "before value": (_NOT_SPACE, {b">": "end", b'"': "double", b"'": "single"}, "unquoted"),
-    "unquoted": (re.compile(rb"[\t\n\f\r >]"), {b">": "end"}, "between"),
-    "double": (re.compile(rb'"'), {}, "between"),
-    "single": (re.compile(rb"'"), {}, "between"),
-}
-_COMMENT_END = re.compile(rb"--!?>")
-_TITLE_END = re.compile(rb"</title[\t\n\f\r />]", re.IGNORECASE)
-_DECLARES_EARLY = re.compile(
-    rb"""[\s/"'](charset|http-equiv)\s*=\s*["']?\s*(x-ua-compatible|content-type|[^"'\s>]*)""",
+SPLICED: Final = "spliced"
+ERROR: Final = "error"  # a bug of ours
+_REPEATED: Final = b'<meta charset="%b">'
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_UTF16_BOMS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_BOM_LIMIT_BYTES: Final = 4
+# Charsets in which our ASCII bytes would mean something else.
+_WIDE_CHARSET: Final = re.compile(
+    r"utf-?16|utf-?32|ucs-?[24]|unicode|iso-10646|iso-2022|csunicode|csiso2022", re.IGNORECASE
+)
+# What Chromium takes for HTML where no Content-Type says what it is.
+_SNIFF_WINDOW_BYTES: Final = 512
+_SNIFFED_AS_HTML: Final = re.compile(
+    rb"[\t\n\f\r ]*<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b"
+    rb"|body|br|p|!--)[\t\n\f\r >]",
     re.IGNORECASE,
 )
-_CSP_META = re.compile(
-    rb"""http-equiv\s*=\s*["']?\s*content-security-policy["'\s>/]""", re.IGNORECASE
-)
-# Elements that may stand between <head> and a charset declaration without asking for a script.
-_LEADING_RUN: Final = frozenset({b"meta", b"title", b"/title", b"link", b"base"})
-_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
-_UTF8_BOM: Final = b"\xef\xbb\xbf"
-
-
-class _Wait(Exception):
-    """The bytes seen so far end inside a token."""
-
-
-class _LeaveAlone(Exception):
-    """No place in this page would do. Its text is the outcome."""
 
 
 class Splicer:
     """Put one snippet into an HTML byte stream, once, at the start of <head>.
 
-    feed() and close() together return every input byte once and in order, plus the snippet at most
-    once; the result does not depend on how the input is cut into chunks.
+    feed() and close() together return every input byte once and in order, plus what .inserted
+    holds; the result does not depend on how the input is cut into chunks.
 
     Args:
-        snippet: bytes, ASCII, already escaped.
-        charset_known: the Content-Type header names a charset: no declaration in the page matters.
+        snippet: one script element, ASCII, already escaped.
+        charset: what the Content-Type header names, or "": then the page's own declaration counts.
+        sniff: there is no Content-Type, and only what a browser takes for HTML is spliced.
         hold_limit_bytes: most bytes held while undecided.
     Limits:
         Past hold_limit_bytes, or in bytes that it cannot place safely, it passes the rest through;
         see .outcome.
     Raises:
-        ValueError for a non-ASCII snippet. feed() and close() raise nothing that a page can cause.
+        ValueError for a snippet that is not ASCII. feed() and close() raise nothing
+        that a page can cause.
     """
 
     def __init__(
         self,
         snippet: bytes,
         *,
-        charset_known: bool = False,
+        charset: str = "",
+        sniff: bool = False,
         hold_limit_bytes: int = HOLD_LIMIT_BYTES,
     ) -> None:
         if not snippet.isascii():
-            raise ValueError("the snippet must be ASCII: it has to read the same in every charset")
+            raise ValueError("the snippet must be ASCII, to read the same in every charset")
         self._snippet = snippet
-        self._charset_known = charset_known
+        self._charset = charset
+        self._sniff = sniff
         self._hold_limit_bytes = hold_limit_bytes
         self._held = bytearray()
-        self._token_at = 0  # start of the first token not yet passed
-        self._scanned_to = 0  # inside that token, where the search for its end goes on
-        self._tag_state = ""  # where in a tag that search stands; "" outside one
-        self._in_title = False
-        self._head_at: int | None = None  # where <head> begins; None while outside it
-        self._early_at: int | None = None  # behind the last declaration that must come early
-        self._place: int | None = None  # where the snippet goes, once that is known
-        self.inserted = b""  # what went in: the snippet, behind a charset declaration at need
+        self._locator: Locator | None = None
+        self._encoding = ""  # of the page, where it is not ASCII-compatible
+        self._narrow = self._held  # what the locator reads: of UTF-16 one byte for each unit
+        self._place: int | None = None  # in _narrow, where the snippet goes, once that is known
+        self.inserted = b""  # what went in
         self.outcome: str | None = None
 
     @property
@@ -104,226 +81,105 @@ class Splicer:
             return chunk
         self._held += chunk
         try:
-            if self._place is None:
-                self._place = self._locate()
-        except _Wait:
-            if self._head_at is not None and len(self._held) >= CHARSET_WINDOW_BYTES:
-                return self._insert_at(self._choose())
-            if len(self._held) > self._hold_limit_bytes:
-                return self._pass("undecided within the hold limit")
-            return b""
-        except _LeaveAlone as reason:
+            if not self._is_placed():
+                return b""
+        except LeaveAlone as reason:
             return self._pass(str(reason))
-        if self._place > self._hold_limit_bytes - _NAME_LIMIT_BYTES:
-            # The same answer as if the page had come in small chunks.
-            return self._pass("undecided within the hold limit")
-        if not self._charset_known and len(self._held) < CHARSET_WINDOW_BYTES:
-            return b""  # a charset declaration may follow, which must not be pushed out of sight
-        return self._insert_at(self._place)
+        return self._insert()
 
     def close(self) -> bytes:
         """End the page and return the bytes still held."""
         if self.outcome is not None:
             return b""
-        if self._place is not None:
-            return self._insert_at(self._place)
-        if self._token_at < len(self._held):
-            # No browser runs a script that stands inside an unfinished tag or comment; but what is
-            # certain by now is not lost with it.
-            if self._head_at is None:
-                return self._pass("ends inside markup")
-            return self._insert_at(self._choose())
         if not self._held:
             return self._pass("empty")
-        return self._insert_at(self._choose())
+        try:
+            if self._place is None:
+                locator = self._locator or self._start()
+                self._read_narrow()
+                place = locator.locate()
+                self._place = locator.at_end() if place is None else place
+        except LeaveAlone as reason:
+            return self._pass(str(reason))
+        return self._insert()
 
-    def rescue(self) -> bytes:
-        """After a bug of ours: stop looking and return the bytes held."""
-        return self._pass("error")
+    def give_up(self, outcome: str) -> bytes:
+        """Stop looking and return the bytes held."""
+        return b"" if self.outcome is not None else self._pass(outcome)
 
-    def _pass(self, outcome: str) -> bytes:
-        self.outcome = outcome
-        out, self._held = bytes(self._held), bytearray()
-        return out
+    # -- where -----------------------------------------------------------------------------------
 
-    def _insert_at(self, index: int) -> bytes:
+    def _is_placed(self) -> bool:
+        """Whether the place is known, and all that decides about it is here. Raises: LeaveAlone."""
+        locator = self._locator
+        if locator is None:
+            if len(self._held) < (_SNIFF_WINDOW_BYTES if self._sniff else _BOM_LIMIT_BYTES):
+                return False
+            locator = self._start()
+        self._read_narrow()
+        if self._place is None:
+            self._place = locator.locate()
+        if self._place is None:
+            return False
+        if not self._charset and len(self._held) < CHARSET_WINDOW_BYTES:
+            return False  # a charset declaration may follow, which must not be pushed out of sight
+        here = bytes(self._narrow[self._place : self._place + len(OPENING)])
+        return here == OPENING or not OPENING.startswith(here)
+
+    def _start(self) -> Locator:
+        """Look at the first bytes and make the locator. Raises: LeaveAlone."""
+        held, start = self._held, 0
+        if encoding := _UTF16_BOMS.get(bytes(held[:2])):
+            self._encoding = self._charset = encoding
+            self._narrow, start = bytearray(), 1
+        elif held.startswith(_UTF8_BOM):
+            self._charset, start = "utf-8", len(_UTF8_BOM)
+        elif _WIDE_CHARSET.search(self._charset) or 0 in held[:_BOM_LIMIT_BYTES]:
+            raise LeaveAlone("charset")
+        if self._sniff and not _SNIFFED_AS_HTML.match(held, start):
+            raise LeaveAlone("not HTML")
+        self._locator = Locator(
+            self._narrow,
+            start=start,
+            charset_known=bool(self._charset),
+            hold_limit_bytes=self._hold_limit_bytes // (2 if self._encoding else 1),
+        )
+        return self._locator
+
+    def _read_narrow(self) -> None:
+        """Of UTF-16, one byte for each unit: itself, or one that is no markup."""
+        if self._encoding:
+            first = len(self._narrow) * 2
+            last = len(self._held) & ~1
+            lows, highs = self._held[first:last:2], self._held[first + 1 : last : 2]
+            if self._encoding == "utf-16-be":
+                lows, highs = highs, lows
+            self._narrow += bytes(
+                low if not high else 0x80 for low, high in zip(lows, highs, strict=True)
+            )
+
+    # -- what ------------------------------------------------------------------------------------
+
+    def _insert(self) -> bytes:
+        assert self._place is not None
+        if self._narrow.startswith(OPENING, self._place):
+            return self._pass("carries the script already")
         held = self._held
-        self.inserted = self._snippet
-        if not self._charset_known and b"charset" in held[index:CHARSET_WINDOW_BYTES].lower():
+        snippet = self._snippet
+        if not self._charset and b"charset" in held[self._place : CHARSET_WINDOW_BYTES].lower():
             label = declared_charset(held)
-            if declared_charset(held[:index] + self._snippet + held[index:]) != label:
+            if declared_charset(held[: self._place] + snippet + held[self._place :]) != label:
                 # Said again in front, because the page's own words are now too far down.
-                self.inserted = b'<meta charset="%b">%b' % (label, self._snippet)
-        held[index:index] = self.inserted
-        return self._pass("spliced")
+                snippet = _REPEATED % label + snippet
+        return self._pass(SPLICED, self._place, snippet)
 
-    def _choose(self) -> int:
-        """The place for the snippet, once the tokens up to _token_at are known."""
-        if self._head_at is None:
-            return self._token_at
-        return self._head_at if self._early_at is None else self._early_at
-
-    def _locate(self) -> int:
-        """Walk tokens until the place is known. Raises: _Wait, _LeaveAlone."""
+    def _pass(self, outcome: str, at: int = 0, insert: bytes = b"") -> bytes:
+        """End the search and return the bytes held, with what is inserted."""
+        self.outcome = outcome
+        if self._encoding:
+            at, insert = at * 2, insert.decode("ascii").encode(self._encoding)
+        self.inserted = insert
         held = self._held
-        if self._token_at == 0:
-            if len(held) < 4:
-                raise _Wait
-            if bytes(held[:2]) in _UTF16_BOMS or 0 in held[:4]:
-                raise _LeaveAlone("UTF-16")
-            if held.startswith(_UTF8_BOM):
-                self._charset_known = True
-                self._token_at = self._scanned_to = 3
-        while True:
-            if self._token_at > self._hold_limit_bytes:
-                raise _Wait
-            match = _NOT_SPACE.search(held, self._token_at)
-            self._token_at = match.start() if match else len(held)
-            self._scanned_to = max(self._scanned_to, self._token_at)
-            if match is None:
-                if self._head_at is not None and self._settled():
-                    return self._choose()
-                raise _Wait
-            if self._head_at is None:
-                place = self._before_head()
-            else:
-                place = self._in_head()
-            if place is not None:
-                return place
-
-    def _settled(self) -> bool:
-        """In the head: may the place no longer change?"""
-        return self._charset_known or self._token_at >= CHARSET_WINDOW_BYTES
-
-    def _before_head(self) -> int | None:
-        """Pass one token, or return the place."""
-        held, at = self._held, self._token_at
-        if held[at] != 0x3C:  # "<"
-            if held[at] in b"{[":
-                raise _LeaveAlone("JSON")
-            return at
-        kind = self._kind()
-        if kind in (b"!--", b"!"):
-            self._token_at = self._scanned_to = self._end_of(kind)
-            return None
-        if not kind or kind in (b"/head", b"/body", b"/html", b"/br"):
-            return at
-        if kind == b"html" or kind.startswith(b"/"):
-            self._token_at = self._scanned_to = self._end_of_tag()
-            return None
-        if kind in _LEADING_RUN and not self._charset_known:
-            self._head_at = at  # an implied <head>: what it must declare early is looked for alike
-            return None
-        if kind == b"head":
-            self._token_at = self._scanned_to = self._head_at = self._end_of_tag()
-            return self._head_at if self._charset_known else None
-        return at
-
-    def _in_head(self) -> int | None:
-        """Pass one token of the run of declarations behind <head>, or return the place.
-
-        A token counts only if it ends inside the charset window, so that the answer is the same
-        however much of the page is here already.
-        """
-        if self._in_title:
-            closing = _TITLE_END.search(self._held, max(self._token_at, self._scanned_to - 8))
-            if closing is None:
-                self._scanned_to = len(self._held)
-                raise _Wait
-            self._in_title = False
-            self._token_at = self._scanned_to = closing.start()
-        if self._settled() or self._held[self._token_at] != 0x3C:
-            return self._choose()
-        start, kind = self._token_at, self._kind()
-        if kind in (b"!--", b"!"):
-            self._token_at = self._scanned_to = self._end_of(kind)
-            return None
-        if kind not in _LEADING_RUN:
-            return self._choose()
-        end = self._end_of_tag()
-        if kind == b"meta" and end <= CHARSET_WINDOW_BYTES:
-            tag = bytes(self._held[start:end])
-            if _CSP_META.search(tag):
-                return self._choose()
-            if _must_stay_early(tag):
-                self._early_at = end
-        self._in_title = kind == b"title"
-        self._token_at = self._scanned_to = end
-        return None
-
-    def _kind(self) -> bytes:
-        """What the "<" at _token_at opens: lower-case "name" or "/name", "!--", "!"; "" is text."""
-        held, at = self._held, self._token_at + 1
-        if at >= len(held):
-            raise _Wait
-        if held[at] == 0x21:  # "!"
-            rest = held[at : at + 3]
-            if rest == b"!--":
-                return b"!--"
-            if b"!--".startswith(rest):
-                raise _Wait
-            return b"!"
-        if held[at] == 0x3F:  # "?"
-            return b"!"
-        slash = b""
-        if held[at] == 0x2F:  # "/"
-            slash, at = b"/", at + 1
-            if at >= len(held):
-                raise _Wait
-        if not held[at : at + 1].isalpha():
-            # "</>" is nothing at all, "</ x>" a comment: both end at the first ">".
-            return b"!" if slash else b""
-        end = _NAME_END.search(held, at, at + _NAME_LIMIT_BYTES)
-        if end is None:
-            if len(held) - at < _NAME_LIMIT_BYTES:
-                raise _Wait
-            return slash + b"?"
-        return slash + bytes(held[at : end.start()]).lower()
-
-    def _end_of(self, kind: bytes) -> int:
-        """The index behind a comment or a declaration."""
-        held, at = self._held, self._token_at
-        if kind != b"!--":
-            end = held.find(b">", self._scanned_to)
-            self._scanned_to = len(held)
-            if end < 0:
-                raise _Wait
-            return end + 1
-        for short in (b"<!-->", b"<!--->"):
-            piece = bytes(held[at : at + len(short)])
-            if piece == short:
-                return at + len(short)
-            if short.startswith(piece):
-                raise _Wait
-        match = _COMMENT_END.search(held, max(at + 4, self._scanned_to - 3))
-        self._scanned_to = len(held)
-        if match is None:
-            raise _Wait
-        return match.end()
-
-    def _end_of_tag(self) -> int:
-        """The index behind the tag at _token_at; a ">" inside a quoted value does not count."""
-        held = self._held
-        if not self._tag_state:
-            # Behind "<" or "</", where the name's first letter stands.
-            self._tag_state, self._scanned_to = "tag name", self._token_at + 2
-        while self._tag_state != "end":
-            pattern, leads, otherwise = _TAG_STATES[self._tag_state]
-            match = pattern.search(held, self._scanned_to)
-            if match is None:
-                self._scanned_to = len(held)
-                raise _Wait
-            self._scanned_to = match.end()
-            self._tag_state = leads.get(match[0], otherwise)
-        self._tag_state = ""
-        return self._scanned_to
-
-
-def _must_stay_early(meta_tag: bytes) -> bool:
-    match = _DECLARES_EARLY.search(meta_tag)
-    if match is None:
-        return False
-    return match[1].lower() == b"charset" or match[2].lower() in (
-        b"content-type",
-        b"x-ua-compatible",
-    )
+        out = b"".join((held[:at], insert, held[at:])) if insert else bytes(held)
+        held.clear()
+        return out

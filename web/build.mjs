@@ -1,11 +1,12 @@
 // Builds the browser scripts. `node build.mjs` writes them where the Python packages carry them;
 // `node build.mjs --tests` bundles test/*.test.ts for node's test runner.
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const ADDON = here("../proxy_addon/static");
 const RELAY = here("../relay/static");
 const common = {
   bundle: true,
@@ -36,10 +37,10 @@ const quietRecorder = {
 
 async function bundle(entry, outfile, more = {}) {
   await esbuild.build({ ...common, entryPoints: [here(entry)], outfile, format: "iife", ...more });
-  const digest = createHash("sha256")
+  const digest = createHash("sha384")
     .update(await readFile(outfile))
-    .digest("hex");
-  return digest.slice(0, 16);
+    .digest("base64");
+  return `sha384-${digest}`;
 }
 
 if (process.argv.includes("--tests")) {
@@ -57,13 +58,15 @@ if (process.argv.includes("--tests")) {
   });
 } else {
   await mkdir(RELAY, { recursive: true });
-  await bundle("src/stub.ts", here("../proxy_addon/static/stub.js"));
+  await bundle("src/stub.ts", `${ADDON}/stub.js`);
   const capture = await bundle("src/capture/main.ts", `${RELAY}/capture.js`, {
     plugins: [quietRecorder],
   });
-  await bundle("src/visitor/main.ts", `${RELAY}/loader.js`, {
-    define: { CAPTURE_DIGEST: JSON.stringify(capture) },
+  const loader = await bundle("src/visitor/main.ts", `${RELAY}/loader.js`, {
+    define: { CAPTURE_INTEGRITY: JSON.stringify(capture) },
   });
+  // For pages that take no script without its digest.
+  await writeFile(`${ADDON}/loader.sri`, loader);
   await bundle("src/agent/viewer.ts", `${RELAY}/viewer.js`);
   await bundle("src/agent/console.ts", `${RELAY}/console.js`);
   await bundle("src/agent/agent.css", `${RELAY}/agent.css`, { format: undefined });

@@ -32,11 +32,18 @@ def addon() -> Cobrowse:
     return made
 
 
+async def ask(addon: Cobrowse, flow: http.HTTPFlow) -> None:
+    waiting = addon.requestheaders(flow)
+    if waiting is not None:
+        await waiting
+
+
 async def through(addon: Cobrowse, flow: http.HTTPFlow, config: Path) -> None:
     with taddons.context(addon) as context:
         context.configure(addon, cobrowse_config=str(config))
-        await addon.requestheaders(flow)
+        await ask(addon, flow)
         addon.responseheaders(flow)
+        addon.response(flow)
 
 
 @pytest.fixture
@@ -82,7 +89,7 @@ async def test_a_synthetic_page_is_spliced(addon: Cobrowse, config: Path) -> Non
     assert flow.response is not None and flow.response.raw_content is not None
     assert flow.response.raw_content.startswith(b'<html><head><script id="glance-cobrowse">')
     assert flow.response.headers["content-length"] == str(len(flow.response.raw_content))
-    assert addon.counts == {"spliced": 1}
+    assert addon.outcomes == {"spliced": 1}
 
 
 async def test_an_error_of_ours_leaves_the_page_whole(
@@ -97,7 +104,7 @@ async def test_an_error_of_ours_leaves_the_page_whole(
     assert flow.response is not None
     assert flow.response.raw_content == PAGE
     assert flow.response.headers["etag"] == '"x"'
-    assert addon.counts == {"error": 1}
+    assert addon.outcomes == {"error": 1}
 
 
 @pytest.mark.parametrize(("host", "group"), [("shop.test", b'"1"'), ("other.test", b'"2"')])
@@ -118,7 +125,7 @@ async def test_without_a_group_for_the_host_pages_pass(addon: Cobrowse, tmp_path
     flow.request.headers["host"] = "other.test"
     await through(addon, flow, path)
     assert flow.response is not None and flow.response.raw_content == PAGE
-    assert addon.counts == {"no group": 1}
+    assert addon.outcomes == {"no group": 1}
 
 
 def test_messages_of_a_socket_are_not_kept() -> None:
@@ -189,7 +196,7 @@ async def test_forwarded_fields_count_from_trusted_peers_only(
     flow.response = None
     with taddons.context(addon) as context:
         context.configure(addon, cobrowse_config=str(path))
-        await addon.requestheaders(flow)
+        await ask(addon, flow)
     response: http.Response | None = flow.response
     assert response is not None and response.status_code == 200
     assert ("; Secure" in response.headers["set-cookie"]) is secure

@@ -13,8 +13,8 @@ NONCE = "'nonce-FRESH'"
 
 
 def edit(policy: str, needs: Needs = NEEDS, name: bytes = CSP) -> tuple[str, str]:
-    fields, nonce = allow(((name, policy.encode()),), needs, fresh_nonce="FRESH")
-    return fields[0][1].decode(), nonce
+    admitted = allow(((name, policy.encode()),), needs, make_nonce=lambda: "FRESH")
+    return admitted.fields[0][1].decode(), admitted.nonce
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,8 @@ def test_policies_with_different_nonces_get_a_fresh_one() -> None:
         (CSP, b"script-src 'self', script-src 'nonce-own'"),
         (CSP + b"-Report-Only", b"script-src 'none'"),
     )
-    after, nonce = allow(before, NEEDS, fresh_nonce="FRESH")
+    admitted = allow(before, NEEDS, make_nonce=lambda: "FRESH")
+    after, nonce = admitted.fields, admitted.nonce
     # The site's own nonce is not carried into a policy that does not have it.
     assert nonce == "FRESH"
     assert after[0][1] == (b"script-src 'self' 'nonce-FRESH',script-src 'nonce-own' 'nonce-FRESH'")
@@ -91,8 +92,8 @@ def test_policies_with_different_nonces_get_a_fresh_one() -> None:
 
 def test_a_nonce_that_all_policies_have_is_used() -> None:
     before = ((CSP, b"script-src 'nonce-own', default-src 'self'; script-src-elem 'nonce-own'"),)
-    after, nonce = allow(before, NEEDS, fresh_nonce="FRESH")
-    assert (after, nonce) == (before, "own")
+    admitted = allow(before, NEEDS, make_nonce=lambda: "FRESH")
+    assert (admitted.fields, admitted.nonce, admitted.changes) == (before, "own", ())
 
 
 def test_a_nonce_that_is_none_is_not_taken() -> None:

@@ -116,6 +116,12 @@ class Client:
         """A whole chunked body."""
         return b"".join(iter(self.chunk, b""))
 
+    def body(self, fields: dict[str, str]) -> bytes:
+        """A whole body, as its head says it is framed."""
+        if fields.get("transfer-encoding") == "chunked":
+            return self.chunked()
+        return self.exactly(int(fields["content-length"]))
+
     def exactly(self, size: int) -> bytes:
         data = b""
         while len(data) < size:

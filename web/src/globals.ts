@@ -17,6 +17,10 @@ export interface Config {
   /** Absolute address of the visitor socket; "" for the one under base. */
   socket: string;
   identity: Identity;
+  /** The page fills a frame of another page. */
+  frame?: boolean;
+  /** The page takes no script without its digest: the loader's. */
+  integrity?: string;
 }
 
 export type Call = [method: string, args: unknown[]];
@@ -47,8 +51,10 @@ export interface Internal {
   config: Config;
   /** API calls made before the loader came. */
   calls: Call[];
-  /** Load one of our scripts; done(true) when it has run. */
-  insert(file: string, done: (loaded: boolean) => void): void;
+  /** What the page's content security policy kept from us: a directive, or "". */
+  blocked: string;
+  /** Load one of our scripts; done(true) when it has run. integrity: its digest. */
+  insert(file: string, integrity: string, done: (loaded: boolean) => void): void;
   /** Ask for the loader now. */
   load(): void;
   /** Set by the loader. */

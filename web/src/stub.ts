@@ -15,16 +15,19 @@ declare const __COBROWSE__: Config;
 const TIMEOUT_MS = 10_000;
 const METHODS = "startSession stopSession addEventListener removeEventListener";
 
+/** Tags of the same API that a page may carry itself. */
+const TAGS = '#cobrowsescript,#glance-cobrowse,script[src*="CobrowseJS.ashx"]';
+
 function install(page: CobrowseWindow, config: Config): void {
+  const own = document.currentScript;
+  const nonce = own?.nonce;
+  // The page's document is its own: no selector of it counts us, and no editor saves us with a text.
+  own?.remove();
   page.GLANCE = page.GLANCE || {};
   page.GLANCE.Cobrowse = page.GLANCE.Cobrowse || {};
   const cobrowse = page.GLANCE.Cobrowse;
-  if (cobrowse.Visitor) return;
-  // A frame is shown as part of the page around it.
-  if (window !== window.top) return;
-  page.GLANCE_COBROWSE = { ...config.identity };
+  if (cobrowse.Visitor || cobrowse._internal) return;
 
-  const nonce = document.currentScript?.nonce;
   const ticket = readTicket();
   const calls: Internal["calls"] = [];
   let loading = false;
@@ -34,7 +37,8 @@ function install(page: CobrowseWindow, config: Config): void {
   const internal: Internal = {
     config,
     calls,
-    insert(file, done) {
+    blocked: "",
+    insert(file, integrity, done) {
       const script = document.createElement("script");
       let open = true;
       const end = (loaded: boolean) => {
@@ -46,6 +50,10 @@ function install(page: CobrowseWindow, config: Config): void {
       script.onerror = () => end(false);
       setTimeout(() => end(false), TIMEOUT_MS);
       if (nonce) script.nonce = nonce;
+      if (config.integrity) {
+        script.integrity = integrity;
+        script.crossOrigin = "anonymous";
+      }
       try {
         policy =
           policy || page.trustedTypes?.createPolicy("cobrowse", { createScriptURL: (url) => url });
@@ -57,9 +65,9 @@ function install(page: CobrowseWindow, config: Config): void {
       }
     },
     load() {
-      if (loading) return;
+      if (loading || standDown()) return;
       loading = true;
-      internal.insert("loader.js", () => {
+      internal.insert("loader.js", config.integrity ?? "", () => {
         loading = !!internal.ready;
         if (loading) return;
         fail();
@@ -78,10 +86,11 @@ function install(page: CobrowseWindow, config: Config): void {
     for (const [method, args] of calls) {
       if (method === "addEventListener" && args[0] === "error") {
         try {
-          (args[1] as (error: object) => void)({
-            code: "service",
-            msg: "The co-browsing service cannot be reached.",
-          });
+          (args[1] as (error: object) => void)(
+            internal.blocked
+              ? { code: "policy", msg: "The page's content security policy forbids co-browsing." }
+              : { code: "service", msg: "The co-browsing service cannot be reached." },
+          );
         } catch (error) {
           setTimeout(() => {
             throw error;
@@ -89,6 +98,13 @@ function install(page: CobrowseWindow, config: Config): void {
         }
       }
     }
+  }
+
+  /** A page with a tag of its own is in charge of it. */
+  function standDown(): boolean {
+    if (internal.ready || !document.querySelector(TAGS)) return false;
+    if (cobrowse.Visitor === visitor) delete cobrowse.Visitor;
+    return true;
   }
 
   const visitor: Visitor = {
@@ -101,8 +117,16 @@ function install(page: CobrowseWindow, config: Config): void {
       if (method === "startSession") internal.load();
     };
   }
-  cobrowse.Visitor = visitor;
   cobrowse._internal = internal;
+  // A frame is shown as part of the page around it, which alone starts and ends sessions.
+  if (config.frame || window !== window.top) return;
+  page.GLANCE_COBROWSE = { ...config.identity };
+  cobrowse.Visitor = visitor;
+  document.addEventListener("securitypolicyviolation", (event) => {
+    const { blockedURI, disposition, effectiveDirective } = event;
+    const isOurs = blockedURI.includes(config.base) || blockedURI === config.socket;
+    if (isOurs && disposition === "enforce") internal.blocked = effectiveDirective;
+  });
   // An idle page gets the loader after its own load event, so that nothing of it waits for us.
   if (ticket || document.readyState === "complete") internal.load();
   else addEventListener("load", internal.load);

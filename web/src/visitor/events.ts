@@ -5,6 +5,7 @@ export type EventName = "error" | "sessionstart" | "sessionend" | "sessioncontin
 /** What each code of the error event means; its text unless the relay has a better one. */
 export const ERRORS = {
   service: "The co-browsing service cannot be reached.",
+  policy: "The page's content security policy forbids co-browsing.",
   refused: "The co-browsing service did not accept this page.",
   dupkey: "Another session with this key is running.",
   badkey: "A session key has 1 to 50 letters, digits, - and _.",

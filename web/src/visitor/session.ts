@@ -38,7 +38,7 @@ export class VisitorSession {
 
   constructor(
     private readonly internal: Internal,
-    private readonly captureDigest: string,
+    private readonly captureIntegrity: string,
   ) {
     this.link = new Link(internal.config, {
       message: (message) => this.onMessage(message),
@@ -197,7 +197,7 @@ export class VisitorSession {
   private onClosed(code: number, retry: boolean): void {
     if (this.state === "starting") {
       this.state = "idle";
-      this.events.fail("service");
+      this.events.fail(this.internal.blocked ? "policy" : "service");
       return;
     }
     if (this.state === "idle") return;
@@ -267,13 +267,14 @@ export class VisitorSession {
 
   private loadCapture(tries = CAPTURE_TRIES): void {
     if (this.internal.startCapture) return;
-    this.internal.insert(`capture.js?v=${this.captureDigest}`, () => {
+    const version = encodeURIComponent(this.captureIntegrity.slice(-16));
+    this.internal.insert(`capture.js?v=${version}`, this.captureIntegrity, () => {
       if (this.internal.startCapture) {
         this.startCapture();
       } else if (tries > 1 && this.state !== "idle") {
         setTimeout(() => this.loadCapture(tries - 1), CAPTURE_RETRY_MS);
       } else if (this.state !== "idle") {
-        this.events.fail("service");
+        this.events.fail(this.internal.blocked ? "policy" : "service");
         this.stop();
       }
     });
