@@ -21,7 +21,7 @@ _ALIASES: Final = {"x-gzip": "gzip"}
 # More of them than any server means.
 _MAX_STACKED: Final = 3
 _MAX_WHOLE_BYTES: Final = 1024 * 1024
-_WHOLE_GZIP_LEVEL: Final = 1
+_WHOLE_GZIP_LEVEL: Final = 2
 
 
 class Body(Protocol):

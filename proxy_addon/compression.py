@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import brotlicffi
 from backports import zstd
 from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 # In the order in which we ask for them: the cheaper to make, the sooner.
 CODINGS: Final = ("zstd", "gzip", "deflate", "br")
@@ -17,15 +18,20 @@ CODINGS: Final = ("zstd", "gzip", "deflate", "br")
 # and reserved values in the other two.
 NO_CODING: Final = b"\xff" * 16
 
-_GZIP, _ZLIB, _RAW = 31, 15, -15  # wbits
+_RAW: Final = -15  # wbits: deflate without a format around it
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _GZIP_HEAD_BYTES: Final = 10
+_GZIP_HEAD: Final = _GZIP_MAGIC + b"\0" * 6 + b"\xff"
+_ZLIB_HEAD: Final = b"\x78\x5e"
 _SLICE_BYTES: Final = 4_096  # what goes into a decoder at once, and may be lost when it breaks
 _PIECE_BYTES: Final = 65_536  # most that comes out at once
 _ZSTD_WINDOW_LOG: Final = 23  # 8 MiB, as in browsers
-# Pages that shrink a lot are cheap to encode, and gain by a better search.
-_GZIP_DENSE_RATIO: Final = 7.0
-_GZIP_LEVEL, _GZIP_DENSE_LEVEL = 2, 3
+# The first part of a page by the encoder that makes less of it, the rest by the faster one. Pages
+# that shrink a lot cost it less, and gain by a better search.
+_EARLY_BYTES: Final = 131_072
+_EARLY_LEVEL: Final = 3
+_LATE_LEVEL, _LATE_DENSE_LEVEL = 2, 3
+_DENSE_RATIO: Final = 7.0
 _BROTLI_QUALITY: Final = 5
 _ZSTD_LEVEL: Final = 1
 
@@ -47,6 +53,11 @@ class Decoder(Protocol):
     def complete(self) -> bool: ...
 
     def decode(self, data: bytes) -> Iterator[bytes]: ...
+
+
+class _Deflater(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self, mode: int, /) -> bytes: ...
 
 
 class Encoder(Protocol):
@@ -177,17 +188,40 @@ class _Zstd:
 
 
 class _ToDeflate:
-    def __init__(self, wbits: int, level: int) -> None:
-        self._deflater = isal_zlib.compressobj(level, isal_zlib.DEFLATED, wbits)
+    """gzip or zlib format around a deflate stream, whose encoder is a faster one for long pages.
+
+    A sync flush ends on a byte and inside the stream, so that another encoder can go on from there.
+    """
+
+    def __init__(self, *, is_gzip: bool, ratio: float) -> None:
+        self._is_gzip = is_gzip
+        self._late_level = _LATE_DENSE_LEVEL if ratio > _DENSE_RATIO else _LATE_LEVEL
+        self._deflater: _Deflater = zlib_ng.compressobj(_EARLY_LEVEL, zlib_ng.DEFLATED, _RAW)
+        self._head = _GZIP_HEAD if is_gzip else _ZLIB_HEAD
+        self._digest = 0 if is_gzip else 1
+        self._size = 0
+        self._is_early = True
 
     def encode(self, data: bytes) -> bytes:
-        return self._deflater.compress(data)
+        head, self._head = self._head, b""
+        digest = isal_zlib.crc32 if self._is_gzip else isal_zlib.adler32
+        self._digest = digest(data, self._digest)
+        self._size += len(data)
+        if self._is_early and self._size > _EARLY_BYTES:
+            self._is_early = False
+            head += self.flush()
+            self._deflater = isal_zlib.compressobj(self._late_level, isal_zlib.DEFLATED, _RAW)
+        return head + self._deflater.compress(data)
 
     def flush(self) -> bytes:
-        return self._deflater.flush(isal_zlib.Z_SYNC_FLUSH)
+        return self._deflater.flush(zlib_ng.Z_SYNC_FLUSH)
 
     def finish(self) -> bytes:
-        return self._deflater.flush(isal_zlib.Z_FINISH)
+        if self._is_gzip:
+            tail = self._digest.to_bytes(4, "little") + (self._size % 2**32).to_bytes(4, "little")
+        else:
+            tail = self._digest.to_bytes(4, "big")
+        return self._head + self._deflater.flush(zlib_ng.Z_FINISH) + tail
 
 
 class _ToBrotli:
@@ -238,5 +272,4 @@ def encoder(coding: str, ratio: float) -> Encoder:
             return _ToBrotli()
         case "zstd":
             return _ToZstd()
-    level = _GZIP_DENSE_LEVEL if ratio > _GZIP_DENSE_RATIO else _GZIP_LEVEL
-    return _ToDeflate(_GZIP if coding == "gzip" else _ZLIB, level)
+    return _ToDeflate(is_gzip=coding == "gzip", ratio=ratio)
