@@ -13,6 +13,7 @@ run: build
 test: build $(VENV)/.tests-installed
 	@$(BIN)/python tests/install_chromium.py
 	@$(MAKE) --no-print-directory check
+	@$(BIN)/python tests/other_python.py
 	$(BIN)/pytest
 
 # What needs no browser and no network: linters, types, the scripts' own tests.
@@ -28,6 +29,7 @@ build: $(VENV)/.installed
 bench: build $(VENV)/.tests-installed
 	@$(BIN)/python tests/install_chromium.py
 	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.injection
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -46,4 +48,4 @@ $(VENV)/.tests-installed: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) web/node_modules proxy_addon/static/*.js relay/static/*.js relay/static/*.css
+	rm -rf $(VENV) .venv-other .bench web/node_modules proxy_addon/static/*.js proxy_addon/static/*.sri relay/static/*.js relay/static/*.css

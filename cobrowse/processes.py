@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -45,9 +46,13 @@ class Processes:
     def __init__(self) -> None:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, command: Sequence[str]) -> None:
-        child = subprocess.Popen([sys.executable, *command], preexec_fn=_die_with_parent)
-        self._children[name] = child
+    def start(self, name: str, command: Sequence[str], log: Path | None = None) -> None:
+        """Args: log: file for what it prints, in place of our own output."""
+        with contextlib.ExitStack() as files:
+            output = files.enter_context(log.open("wb")) if log else None
+            self._children[name] = subprocess.Popen(
+                [sys.executable, *command], stdout=output, preexec_fn=_die_with_parent
+            )
 
     def wait_ready(self, host: str, port: int, name: str) -> None:
         """Until a part accepts connections. Raises: StartError when it ends or takes too long."""

@@ -19,12 +19,25 @@ class RawServer:
     answer: Callable[[socket.socket, bytes], None] = lambda connection, head: None
     heads: "queue.Queue[bytes]" = field(default_factory=queue.Queue)
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def answers(self, *pieces: bytes) -> None:
         """Send these bytes to whoever asks next."""
 
         def send(connection: socket.socket, _head: bytes) -> None:
             for piece in pieces:
                 connection.sendall(piece)
+
+        self.answer = send
+
+    def answers_and_closes(self, data: bytes) -> None:
+        """Send this to whoever asks next, and end the connection."""
+
+        def send(connection: socket.socket, _head: bytes) -> None:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
 
         self.answer = send
 

@@ -1,10 +1,7 @@
 """The addon in plain mitmdump, as the README starts it, between raw sockets."""
 
-import contextlib
 import gzip
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +10,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from cobrowse.processes import Processes
 from tests.stack import API_KEY, CONFIG, GROUP, free_port
+from tests.wire.mitmdump import mitmdump
 from tests.wire.raw import Client, RawServer, raw_server
 
 NAVIGATE = "Sec-Fetch-Mode: navigate"
@@ -37,30 +34,6 @@ class Proxy:
         return Client(self.port)
 
 
-@contextlib.contextmanager
-def mitmdump(folder: Path, config: Path, origin: RawServer) -> Iterator[int]:
-    """Plain mitmdump with the addon, as the README starts it; yields its port."""
-    command = [sys.executable, "-m", "cobrowse", "addon"]
-    addon = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    port = free_port()
-    settings = ["block_global=false", f"cobrowse_config={config}", f"confdir={folder}"]
-    processes = Processes()
-    processes.start(
-        "mitmdump",
-        [
-            *(str(Path(sys.executable).with_name("mitmdump")), "-q", "-s", addon),
-            *("--mode", f"reverse:http://127.0.0.1:{origin.port}"),
-            *("--listen-host", "127.0.0.1", "--listen-port", str(port)),
-            *(part for setting in settings for part in ("--set", setting)),
-        ],
-    )
-    try:
-        processes.wait_ready("127.0.0.1", port, "mitmdump")
-        yield port
-    finally:
-        processes.stop()
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("wire")
@@ -69,7 +42,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     with raw_server() as origin, raw_server() as relay:
         text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
         config.write_text(text + f'[proxy]\nrelay = "http://127.0.0.1:{relay.port}"\n')
-        with mitmdump(folder, config, origin) as port:
+        with mitmdump(folder, config, origin.url) as port:
             yield Proxy(port, origin, relay)
 
 
@@ -373,7 +346,7 @@ def test_without_a_relay_the_scripts_are_empty_and_no_error(proxy: Proxy, tmp_pa
     """mitmproxy's own answer would be a 502, which stands in the console of a foreign page."""
     config = tmp_path / "cobrowse.toml"
     config.write_text(f'[proxy]\nrelay = "http://127.0.0.1:{free_port()}"\n[groups.1]\n')
-    with mitmdump(tmp_path, config, proxy.origin) as port, Client(port) as client:
+    with mitmdump(tmp_path, config, proxy.origin.url) as port, Client(port) as client:
         client.send("GET /.cobrowse/loader.js HTTP/1.1", f"Host: 127.0.0.1:{port}")
         status, fields = client.head()
     assert (status, fields["content-length"]) == (200, "0")

@@ -1,0 +1,158 @@
+"""HTTP/2 over TLS at both ends of the proxy, with the h2 library's own state machine."""
+
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import h2.config
+import h2.connection
+import h2.events
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.wire.raw import TIMEOUT_S
+
+Headers = list[tuple[str, str]]
+
+
+def make_certificate(folder: Path) -> Path:
+    """A throwaway certificate for 127.0.0.1, with its key, as one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "obviously fake")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "origin.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+class H2Client:
+    """One connection to the proxy; one request at a time."""
+
+    def __init__(self, port: int) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        assert self._socket.selected_alpn_protocol() == "h2"
+        self._h2 = h2.connection.H2Connection()
+        self._h2.initiate_connection()
+        self._flush()
+
+    def __enter__(self) -> "H2Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def get(self, authority: str, *fields: tuple[str, str]) -> tuple[Headers, bytes]:
+        """All header fields, ":status" too, and the whole body."""
+        stream = self._h2.get_next_available_stream_id()
+        request = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", authority),
+            (":path", "/page"),
+            *fields,
+        ]
+        self._h2.send_headers(stream, request, end_stream=True)
+        self._flush()
+        headers: Headers = []
+        body = b""
+        while True:
+            data = self._socket.recv(65_536)
+            assert data, "the connection ended inside a response"
+            for event in self._h2.receive_data(data):
+                match event:
+                    case h2.events.ResponseReceived():
+                        headers = _texts(event.headers)
+                    case h2.events.DataReceived():
+                        body += event.data
+                        self._h2.acknowledge_received_data(event.flow_controlled_length, stream)
+                    case h2.events.StreamEnded():
+                        return headers, body
+                    case h2.events.StreamReset() | h2.events.ConnectionTerminated():
+                        raise AssertionError(f"the proxy broke off: {event}")
+            self._flush()
+
+    def _flush(self) -> None:
+        self._socket.sendall(self._h2.data_to_send())
+
+
+class H2Origin:
+    """A server that gives the same response to every request, and keeps their fields."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.headers: Headers = []
+        self.body = b""
+        self.requests: list[Headers] = []
+
+
+@contextlib.contextmanager
+def h2_origin(certificate: Path) -> Iterator[H2Origin]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    context.set_alpn_protocols(["h2"])
+    listener = socket.create_server(("127.0.0.1", 0))
+    origin = H2Origin(listener.getsockname()[1])
+
+    def serve(plain: socket.socket) -> None:
+        with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as secured:
+            config = h2.config.H2Configuration(client_side=False)
+            connection = h2.connection.H2Connection(config)
+            connection.initiate_connection()
+            secured.sendall(connection.data_to_send())
+            while data := secured.recv(65_536):
+                for event in connection.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        origin.requests.append(_texts(event.headers))
+                        connection.send_headers(event.stream_id, origin.headers)
+                        connection.send_data(event.stream_id, origin.body, end_stream=True)
+                secured.sendall(connection.data_to_send())
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                plain, _ = listener.accept()
+                threading.Thread(target=serve, args=(plain,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield origin
+    finally:
+        listener.close()
+
+
+def _texts(headers: object) -> Headers:
+    def text(value: object) -> str:
+        return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+    assert isinstance(headers, list)
+    return [(text(name), text(value)) for name, value in headers]

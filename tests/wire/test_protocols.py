@@ -1,0 +1,129 @@
+"""Pages over the pairs of protocols that mitmproxy makes: 1.0, 1.1 and 2, to visitor and origin."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from tests.stack import API_KEY, CONFIG, GROUP
+from tests.wire.http2 import H2Client, H2Origin, h2_origin, make_certificate
+from tests.wire.mitmdump import mitmdump
+from tests.wire.raw import Client, RawServer, raw_server
+from tests.wire.test_addon_wire import NAVIGATE, PAGE, response, snippet_of
+
+CODE: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda page: page,
+    "gzip": gzip.compress,
+    "zstd": zstd.compress,
+}
+DECODE: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda body: body,
+    "gzip": gzip.decompress,
+    "zstd": zstd.decompress,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("protocols")
+
+
+@pytest.fixture(scope="module")
+def config(folder: Path) -> Path:
+    path = folder / "cobrowse.toml"
+    path.write_text(CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY))
+    return path
+
+
+@pytest.fixture(scope="module")
+def http1(folder: Path, config: Path) -> Iterator[tuple[int, RawServer]]:
+    """A proxy in front of an HTTP/1.1 origin."""
+    with raw_server() as origin, mitmdump(folder, config, origin.url) as port:
+        yield port, origin
+
+
+@pytest.fixture(scope="module")
+def http2(folder: Path, config: Path) -> Iterator[tuple[int, H2Origin]]:
+    """A proxy in front of an HTTP/2 origin."""
+    with h2_origin(make_certificate(folder)) as origin:
+        url = f"https://127.0.0.1:{origin.port}"
+        with mitmdump(folder, config, url, "ssl_insecure=true") as port:
+            yield port, origin
+
+
+COOKIES = [("cookie", "customer_no=NB-1"), ("cookie", "cobrowse_session=K.t; z=1")]
+NAVIGATES = ("sec-fetch-mode", "navigate")
+
+
+@pytest.mark.parametrize("coding", CODE)
+def test_http2_to_http2(http2: tuple[int, H2Origin], coding: str) -> None:
+    port, origin = http2
+    origin.body = CODE[coding](PAGE)
+    origin.headers = [(":status", "200"), ("content-type", "text/html"), ("etag", '"x"')]
+    origin.headers += [("content-encoding", coding)] if coding else []
+    with H2Client(port) as client:
+        for _ in range(2):
+            headers, body = client.get(
+                f"127.0.0.1:{port}", NAVIGATES, ("accept-encoding", "gzip, zstd"), *COOKIES
+            )
+            fields = dict(headers)
+            snippet = snippet_of(DECODE[coding](body))
+            assert b'"visitorid":"NB-1"' in snippet
+            assert "transfer-encoding" not in fields and "etag" not in fields
+            assert fields.get("content-length", str(len(body))) == str(len(body))
+    sent = origin.requests[-1]
+    assert dict(sent)[":authority"] == f"127.0.0.1:{origin.port}"
+    cookies = "; ".join(value for name, value in sent if name == "cookie")
+    assert cookies == "customer_no=NB-1; z=1"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_http2_to_http1(http1: tuple[int, RawServer], framing: str) -> None:
+    port, origin = http1
+    if framing == "length":
+        origin.answers(response(PAGE))
+    else:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+        origin.answers(head.encode(), b"%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE))
+    with H2Client(port) as client:
+        headers, body = client.get(f"127.0.0.1:{port}", NAVIGATES, *COOKIES)
+    assert b'"visitorid":"NB-1"' in snippet_of(body)
+    assert "transfer-encoding" not in dict(headers)
+    assert b"cobrowse" not in origin.head().lower()
+
+
+@pytest.mark.parametrize("client_version", ["1.0", "1.1"])
+@pytest.mark.parametrize("origin_version", ["1.0", "1.1"])
+@pytest.mark.parametrize("framing", ["length", "close"])
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_http1_to_http1(
+    http1: tuple[int, RawServer],
+    client_version: str,
+    origin_version: str,
+    framing: str,
+    coding: str,
+) -> None:
+    port, origin = http1
+    body = CODE[coding](PAGE)
+    lines = [f"HTTP/{origin_version} 200 OK", "Content-Type: text/html"]
+    lines += [f"Content-Encoding: {coding}"] if coding else []
+    lines += [f"Content-Length: {len(body)}"] if framing == "length" else ["Connection: close"]
+    head = "\r\n".join([*lines, "", ""]).encode()
+    if framing == "length":
+        origin.answers(head + body)
+    else:
+        origin.answers_and_closes(head + body)
+    with Client(port) as client:
+        client.send(
+            f"GET / HTTP/{client_version}",
+            f"Host: 127.0.0.1:{port}",
+            NAVIGATE,
+            "Accept-Encoding: gzip",
+        )
+        _, fields = client.head()
+        framed = "transfer-encoding" in fields or "content-length" in fields
+        out = client.body(fields) if framed else client.rest()
+    assert client_version != "1.0" or "transfer-encoding" not in fields
+    snippet_of(DECODE[coding](out))
