@@ -8,12 +8,13 @@ from typing import Final
 
 from proxy_addon.locate import HOLD_LIMIT_BYTES, LeaveAlone, Locator
 from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
-from proxy_addon.prescan import declared_charset
+from proxy_addon.prescan import declared_charsets
 from proxy_addon.snippet import OPENING
 
 SPLICED: Final = "spliced"
 ERROR: Final = "error"  # a bug of ours
-_REPEATED: Final = b'<meta charset="%b">'
+# The snippet takes it away again, once it has done its work.
+_REPEATED: Final = b'<meta charset="%b" data-cobrowse>'
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _BOM_LIMIT_BYTES: Final = 4
@@ -167,8 +168,12 @@ class Splicer:
         held = self._held
         snippet = self._snippet
         if not self._charset and b"charset" in held[self._place : CHARSET_WINDOW_BYTES].lower():
-            label = declared_charset(held)
-            if declared_charset(held[: self._place] + snippet + held[self._place :]) != label:
+            label, other = declared_charsets(held)
+            if declared_charsets(held[: self._place] + snippet + held[self._place :]) != (
+                (label, other)
+            ):
+                if label != other:
+                    return self._pass("charset in doubt")
                 # Said again in front, because the page's own words are now too far down.
                 snippet = _REPEATED % label + snippet
         return self._pass(SPLICED, self._place, snippet)

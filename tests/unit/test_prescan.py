@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy_addon.prescan import WINDOW_BYTES, declared_charset
+from proxy_addon.prescan import WINDOW_BYTES, declared_charset, declared_charsets
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,20 @@ def test_declarations(page: bytes, label: bytes) -> None:
 def test_any_bytes_end_in_a_clean_label(page: bytes) -> None:
     label = declared_charset(page)
     assert label == b"" or (label in page and not set(label) & set(b"<>\"' "))
+
+
+@pytest.mark.parametrize(
+    ("page", "labels"),
+    [
+        (b"<title>t</title><meta charset=a1>", (b"a1", b"a1")),
+        (b"<TITLE><meta charset=a1></title ><meta charset=b2>", (b"a1", b"b2")),
+        (b"<title><meta charset=a1>", (b"a1", b"")),
+        (b"<script x='>'>'<meta charset=a1>'</script>", (b"a1", b"")),
+        (b"<titles><meta charset=a1>", (b"a1", b"a1")),
+        (b"<style></styles><meta charset=a1></style><meta charset=b2>", (b"a1", b"b2")),
+    ],
+)
+def test_what_stands_in_text_is_no_declaration_to_chromium(
+    page: bytes, labels: tuple[bytes, bytes]
+) -> None:
+    assert declared_charsets(page) == labels

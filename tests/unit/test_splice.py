@@ -69,7 +69,7 @@ def test_a_charset_that_would_be_pushed_out_of_sight_is_said_again(
 ) -> None:
     long_snippet = b"<script>" + b"x" * 1100 + b"</script>"
     page = start + between + b'<META HTTP-EQUIV=content-type CONTENT="text/html;charset=KOI8-R">'
-    said = b'<meta charset="KOI8-R">' + long_snippet
+    said = b'<meta charset="KOI8-R" data-cobrowse>' + long_snippet
     for size in (1, 7, 5000):
         splicer = Splicer(long_snippet)
         chunks = [page[i : i + size] for i in range(0, len(page), size)]

@@ -18,10 +18,14 @@ const METHODS = "startSession stopSession addEventListener removeEventListener";
 /** Tags of the same API that a page may carry itself. */
 const TAGS = '#cobrowsescript,#glance-cobrowse,script[src*="CobrowseJS.ashx"]';
 
+const META_POLICY = 'meta[http-equiv="content-security-policy" i]';
+
 function install(page: CobrowseWindow, config: Config): void {
   const own = document.currentScript;
   const nonce = own?.nonce;
   // The page's document is its own: no selector of it counts us, and no editor saves us with a text.
+  const charset = own?.previousElementSibling;
+  if (charset?.matches("meta[data-cobrowse]")) charset.remove();
   own?.remove();
   page.GLANCE = page.GLANCE || {};
   page.GLANCE.Cobrowse = page.GLANCE.Cobrowse || {};
@@ -127,9 +131,12 @@ function install(page: CobrowseWindow, config: Config): void {
     const isOurs = blockedURI.includes(config.base) || blockedURI === config.socket;
     if (isOurs && disposition === "enforce") internal.blocked = effectiveDirective;
   });
-  // An idle page gets the loader after its own load event, so that nothing of it waits for us.
-  if (ticket || document.readyState === "complete") internal.load();
-  else addEventListener("load", internal.load);
+  // An idle page gets the loader after its own load event, so that nothing of it waits for us; not
+  // where a policy of the page, which the proxy never edits, might complain of it.
+  const loadIdle = () => document.querySelector(META_POLICY) || internal.load();
+  if (ticket) internal.load();
+  else if (document.readyState === "complete") loadIdle();
+  else addEventListener("load", loadIdle);
 }
 
 install(window as CobrowseWindow, __COBROWSE__);
