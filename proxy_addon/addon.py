@@ -179,7 +179,14 @@ class Cobrowse:
         # still gets its answer through.
         request.stream = _has_body(values) and _is_large(values)
         flow.metadata[_VISIT] = Visit(
-            sides, is_reverse, group_id, group.site, found, is_frame, reason
+            sides=sides,
+            is_reverse=is_reverse,
+            group=group_id,
+            site=group.site,
+            identity=found,
+            is_frame=is_frame,
+            varies_by=headers.telling_field(values),
+            reason=reason,
         )
 
     def _retarget(self, flow: HTTPFlow, origin: str, host: str) -> reverse.Sides:
@@ -325,7 +332,7 @@ class Cobrowse:
         if reason != policy.SPLICE:
             self._count(reason)
             if reason in (policy.NOT_A_NAVIGATION, policy.FRAGMENT) and policy.is_html(values):
-                fields = headers.varied(fields)
+                fields = headers.varied(fields, visit.varies_by)
             response.headers.fields = self._told(fields, reason) if is_live else fields
             return
         response.headers.fields = fields

@@ -23,7 +23,6 @@ _ABOUT_THE_BYTES: Final[dict[bytes, None]] = dict.fromkeys(
 # br costs three times what the others do, and who takes br takes one of them.
 _ASKED_FOR: Final = tuple(coding for coding in CODINGS if coding not in ("br", "deflate"))
 _REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
-_REQUEST_FIELD: Final = b"Sec-Fetch-Mode"
 
 
 def for_navigation(values: Values) -> dict[bytes, bytes | None]:
@@ -50,10 +49,11 @@ def _accepted(offered: str) -> set[str]:
     return taken & set(CODINGS)
 
 
-def for_spliced_page(fields: Fields, *, chunked: bool, http10: bool) -> Fields:
+def for_spliced_page(fields: Fields, *, varies_by: bytes, chunked: bool, http10: bool) -> Fields:
     """Response fields of a page whose body grows.
 
     Args:
+        varies_by: see varied().
         chunked: the visitor takes chunks, so the length can be left to them.
         http10: the visitor takes the end of the connection as the end of the page.
     """
@@ -68,17 +68,26 @@ def for_spliced_page(fields: Fields, *, chunked: bool, http10: bool) -> Fields:
     out = edited(fields, edits)
     if chunked and not is_chunked:
         out += ((b"Transfer-Encoding", b"chunked"),)
-    return varied((*out, (b"Cache-Control", b"no-store" if no_store else b"private, no-cache")))
+    caching = b"no-store" if no_store else b"private, no-cache"
+    return varied((*out, (b"Cache-Control", caching)), varies_by)
 
 
-def varied(fields: Fields) -> Fields:
+def telling_field(values: Values) -> bytes:
+    """The request field that tells a navigation from a script's request.
+
+    Browsers leave Sec-Fetch-Mode out over plain http to a host name; there it is Accept.
+    """
+    return b"Sec-Fetch-Mode" if "sec-fetch-mode" in values else b"Accept"
+
+
+def varied(fields: Fields, field: bytes) -> Fields:
     """The fields, saying that a script's copy of this page is another than a navigation's.
 
     Else a browser shows in a tab what a script, or a prefetch, has put into its cache.
     """
     for name, value in fields:
         if name.lower() == b"vary":
-            if {"*", _REQUEST_FIELD.decode().lower()} & set(tokens(value.decode("latin-1"))):
+            if {"*", field.decode("ascii").lower()} & set(tokens(value.decode("latin-1"))):
                 return fields
-            return edited(fields, {b"vary": value + b", " + _REQUEST_FIELD})
-    return (*fields, (b"Vary", _REQUEST_FIELD))
+            return edited(fields, {b"vary": value + b", " + field})
+    return (*fields, (b"Vary", field))

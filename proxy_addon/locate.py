@@ -240,6 +240,8 @@ class Locator:
             # Behind "<" or "</", where the name's first letter stands.
             self._tag_state, self._scanned_to = "tag name", self._token_at + 2
         while self._tag_state != "end":
+            if self._scanned_to > self._hold_limit_bytes:
+                raise _Wait
             pattern, leads, otherwise = _TAG_STATES[self._tag_state]
             match = pattern.search(page, self._scanned_to)
             if match is None:

@@ -27,6 +27,7 @@ class Visit:
     site: str
     identity: dict[str, str]
     is_frame: bool
+    varies_by: bytes  # see headers.varied()
     reason: str  # policy.SPLICE, or why the response stays as it is
 
 
@@ -89,7 +90,9 @@ def prepare(
         nonce=admitted.nonce,
     )
     return Page(
-        headers.for_spliced_page(admitted.fields, chunked=chunked, http10=http10),
+        headers.for_spliced_page(
+            admitted.fields, varies_by=visit.varies_by, chunked=chunked, http10=http10
+        ),
         codings_of(values.get("content-encoding", "")) or (),
         Splicer(snippet, charset=policy.charset(values), sniff=policy.must_sniff(values)),
         admitted.changes,

@@ -54,8 +54,9 @@ def declared_charset(page: bytes | bytearray, *, sees_text: bool = False) -> byt
             element = _TEXT_ELEMENT.match(data, at) if sees_text else None
             _, at = _attributes(data, _name_end(data, at + 1))
             if element:
-                end = re.compile(rb"</%b[\t\n\f\r />]" % element[1], re.IGNORECASE).search(data, at)
-                at = end.start() if end else len(data)
+                closing = re.compile(rb"</%b[\t\n\f\r />]" % element[1], re.IGNORECASE)
+                found = closing.search(data, at)
+                at = found.start() if found else len(data)
         elif data[at + 1 : at + 2] == b"/" and data[at + 2 : at + 3].isalpha():
             _, at = _attributes(data, _name_end(data, at + 2))
         elif data[at + 1 : at + 2] in (b"!", b"/", b"?"):

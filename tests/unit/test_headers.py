@@ -1,7 +1,9 @@
 import pytest
 
 from proxy_addon.fields import edited
-from proxy_addon.headers import for_navigation, for_spliced_page, varied
+from proxy_addon.headers import for_navigation, for_spliced_page, telling_field, varied
+
+MODE = b"Sec-Fetch-Mode"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_what_was_true_of_the_old_bytes_goes() -> None:
         (b"Set-Cookie", b"a=1"),
         (b"Set-Cookie", b"b=2"),
     )
-    after = for_spliced_page(before, chunked=True, http10=False)
+    after = for_spliced_page(before, varies_by=MODE, chunked=True, http10=False)
     assert after == (
         (b"Content-Type", b"text/html"),
         (b"Set-Cookie", b"a=1"),
@@ -56,7 +58,7 @@ def test_what_was_true_of_the_old_bytes_goes() -> None:
 
 def test_no_store_stays_and_an_old_client_gets_no_chunks() -> None:
     before = ((b"Cache-Control", b"No-Store"), (b"Transfer-Encoding", b"chunked"))
-    after = for_spliced_page(before, chunked=False, http10=True)
+    after = for_spliced_page(before, varies_by=MODE, chunked=False, http10=True)
     assert after == ((b"Cache-Control", b"no-store"), (b"Vary", b"Sec-Fetch-Mode"))
 
 
@@ -69,4 +71,9 @@ def test_no_store_stays_and_an_old_client_gets_no_chunks() -> None:
     ],
 )
 def test_vary_is_said_once(before: bytes, after: bytes) -> None:
-    assert varied(((b"vary", before),)) == ((b"vary", after),)
+    assert varied(((b"vary", before),), MODE) == ((b"vary", after),)
+
+
+def test_over_plain_http_it_is_accept_that_tells() -> None:
+    assert telling_field({"sec-fetch-mode": "cors"}) == MODE
+    assert telling_field({"accept": "*/*"}) == b"Accept"

@@ -35,6 +35,7 @@ export class Link {
     if (attempt !== this.attempt) return;
     if (token === undefined) {
       this.close();
+      await policyTold();
       this.handlers.closed(ABNORMAL, true);
       return;
     }
@@ -44,6 +45,7 @@ export class Link {
     } catch {
       // The page's own content security policy forbids it.
       this.close();
+      await policyTold();
       this.handlers.closed(ABNORMAL, false);
       return;
     }
@@ -104,4 +106,9 @@ export class Link {
       return undefined;
     }
   }
+}
+
+/** Browsers tell of what a policy has blocked after they have blocked it. */
+function policyTold(): Promise<void> {
+  return new Promise((told) => setTimeout(told));
 }
