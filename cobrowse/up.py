@@ -91,9 +91,9 @@ def start_proxy(
         "confdir": str(relay_settings.data_dir() / "mitmproxy"),
         # On by default, it would refuse every visitor from a public address.
         "block_global": "false",
-        # A line for each request is for debugging; warnings and errors still show.
+        # A line for each request is for debugging; the counts, warnings and errors still show.
         "flow_detail": "0",
-        "termlog_verbosity": "warn",
+        "termlog_verbosity": "alert",
     }
     if proxy_settings.proxy.relay == proxy_conf.ProxySettings().relay:
         options["cobrowse_relay"] = f"http://{_address(*_reachable(relay_at))}"

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from proxy_addon.splice import SPLICED
 
-PROGRESS_EVERY_S: Final = 10.0
+PROGRESS_EVERY_S: Final = 60.0
 
 
 class Outcomes(Counter[str]):
@@ -19,7 +19,7 @@ class Outcomes(Counter[str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told_at = float("-inf")
+        self._told_at: float | None = None
 
     def record(self, outcome: str) -> None:
         self[outcome] += 1
@@ -31,14 +31,16 @@ class Outcomes(Counter[str]):
         """
         others = [(outcome, n) for outcome, n in self.most_common() if outcome != SPLICED]
         told = ", ".join(f"{outcome} {n:,}" for outcome, n in others)
-        return f"{self[SPLICED]:,} pages with the script" + (f"; untouched: {told}" if told else "")
+        pages = f"{self[SPLICED]:,} page{'' if self[SPLICED] == 1 else 's'} with the script"
+        return pages + (f"; untouched: {told}" if told else "")
 
     def progress(self, now: float) -> str:
-        """summary() at most every PROGRESS_EVERY_S, else ""."""
-        if now - self._told_at < PROGRESS_EVERY_S:
-            return ""
-        self._told_at = now
-        return self.summary()
+        """summary() for the first page with the script, then every PROGRESS_EVERY_S; else ""."""
+        is_first = self._told_at is None and self[SPLICED] > 0
+        if is_first or (self._told_at is not None and now - self._told_at >= PROGRESS_EVERY_S):
+            self._told_at = now
+            return self.summary()
+        return ""
 
 
 class MetricsServer(Collector):

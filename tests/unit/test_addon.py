@@ -1,5 +1,6 @@
 """The addon's options and hooks; what is really sent stands in tests/wire."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow
 
-from proxy_addon import csp
+from proxy_addon import csp, locate, page, policy
 from proxy_addon.addon import Cobrowse
 from proxy_addon.snippet import SnippetMaker
 
@@ -103,6 +104,62 @@ async def test_an_error_of_ours_leaves_the_page_whole(
     await through(addon, flow, config)
     assert flow.response is not None
     assert flow.response.raw_content == PAGE
+    assert flow.response.headers["etag"] == '"x"'
+    assert addon.outcomes == {"error": 1}
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_an_error_of_ours_at_a_request_lets_it_go_on(
+    addon: Cobrowse, config: Path, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(policy, "navigation", broken)
+    flow = page_flow()
+    flow.request.headers["cookie"] = "a=1; cobrowse_session=K.t"
+    if live:
+        assert flow.response is not None
+        flow.response.data.content = None
+    await through(addon, flow, config)
+    assert flow.request.headers["cookie"] == "a=1"
+    assert flow.response is not None
+    assert flow.response.raw_content == (None if live else PAGE)
+    assert flow.response.stream is live
+
+
+async def test_an_error_of_ours_in_a_stream_lets_the_page_go_on(
+    addon: Cobrowse, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(locate.Locator, "locate", broken)
+    flow = page_flow()
+    assert flow.response is not None
+    flow.response.data.content = None
+    await through(addon, flow, config)
+    stream = flow.response.stream
+    assert callable(stream)
+    pieces = [*stream(PAGE[:10]), *stream(PAGE[10:]), *stream(b"")]
+    assert b"".join(pieces) == PAGE
+    assert b"" not in pieces
+    assert addon.outcomes == {"error": 1}
+
+
+async def test_an_error_of_ours_in_a_whole_page_leaves_it(
+    addon: Cobrowse, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(page, "prepare", broken)
+    body = gzip.compress(PAGE)
+    flow = page_flow(**{"Content-Encoding": "gzip", "ETag": '"x"'})
+    assert flow.response is not None
+    flow.response.raw_content = body
+    await through(addon, flow, config)
+    assert flow.response.raw_content == body
     assert flow.response.headers["etag"] == '"x"'
     assert addon.outcomes == {"error": 1}
 
