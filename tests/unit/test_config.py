@@ -145,3 +145,14 @@ def test_both_find_the_secret_in_the_same_place(
 
 def test_the_docs_hold_the_table_as_the_code_has_it() -> None:
     assert config_table() in (DOCS / "config.md").read_text()
+
+
+def examples() -> list[str]:
+    """The TOML in the docs."""
+    texts = [(DOCS / "config.md").read_text(), (DOCS.parent / "README.md").read_text()]
+    return [block.partition("```")[0] for text in texts for block in text.split("```toml\n")[1:]]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_the_examples_in_the_docs_are_accepted(tmp_path: Path, example: str) -> None:
+    load(tmp_path, example)
