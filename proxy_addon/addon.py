@@ -6,7 +6,6 @@ It decides nothing about bytes itself: policy, splicing and header edits are pur
 
 import asyncio
 import logging
-import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -24,7 +23,7 @@ from mitmproxy.net.http import url as mitm_url
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proxy_addon import cookies, csp, headers, identity, page, policy, reverse, settings, token
+from proxy_addon import cookies, headers, identity, page, policy, reverse, settings, token
 from proxy_addon.coding import Body, body_for, whole_body
 from proxy_addon.fields import Fields, Values, by_name, edited, tokens, without
 from proxy_addon.outcomes import MetricsServer, Outcomes
@@ -44,7 +43,6 @@ _NOT_FOR_THE_RELAY: Final = frozenset(
     | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 )
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
-_VISITOR_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{43}")
 _DEBUG_HEADER: Final = b"X-Cobrowse"
 _VISIT: Final = "cobrowse_visit"
 _WHOLE: Final = "cobrowse_whole"
@@ -246,41 +244,29 @@ class Cobrowse:
         return True
 
     def _answer_token(self, flow: HTTPFlow, values: Values) -> None:
-        """Mint a token for the page that asks. Fails closed: no doubt about who asks is allowed."""
         origin, host = self._visitor_origin(flow, values)
         group = self.settings.group_for(host)
-        same_site = values.get("sec-fetch-site", "") in ("", "same-origin")
-        if flow.request.method != "POST" or not same_site or values.get("origin") != origin:
-            flow.response = _plain(403, "A token is given to a page of this site, by POST.\n")
-            return
         try:
             secret = self.settings.secret_path().read_bytes().strip()
         except OSError as error:
             logger.warning("cobrowse: no visitor token, the secret cannot be read: %s", error)
             secret = b""
-        if group is None or len(secret) < 32:
-            flow.response = _plain(503, "Co-browsing is not set up here.\n")
-            return
         sent = cookies.read(flow.request.headers.fields)
-        visitor = sent.get(cookies.VISITOR_COOKIE, b"")
-        known = _VISITOR_COOKIE_VALUE.fullmatch(visitor) is not None
-        value = visitor.decode("ascii") if known else secrets.token_urlsafe(32)
-        minted = token.mint(
-            secret=secret,
-            group=group[0],
+        answer = token.answer(
+            method=flow.request.method,
+            values=values,
+            sent=sent,
             origin=origin,
-            visitor=value,
-            identity=identity.from_cookies(sent, self._sources[group[0]]),
+            group=group[0] if group else "",
+            identity=identity.from_cookies(sent, self._sources[group[0]]) if group else {},
+            secret=secret,
+            path=self.settings.proxy.prefix,
             now=time.time(),
-            token_id=secrets.token_urlsafe(16),
+            make_random=secrets.token_urlsafe,
         )
-        flow.response = _plain(200, minted)
-        if not known:
-            secure = "; Secure" if origin.startswith("https:") else ""
-            flow.response.headers["Set-Cookie"] = (
-                f"{cookies.VISITOR_COOKIE}={value}; Path={self.settings.proxy.prefix}; "
-                f"HttpOnly; SameSite=Lax{secure}"
-            )
+        flow.response = _plain(answer.status, answer.text)
+        if answer.set_cookie:
+            flow.response.headers["Set-Cookie"] = answer.set_cookie
 
     def _visitor_origin(self, flow: HTTPFlow, values: Values) -> tuple[str, str]:
         """scheme://host[:port] and host of the page, as the visitor's browser knows them."""
@@ -324,14 +310,13 @@ class Cobrowse:
         response = flow.response
         assert response is not None
         values = by_name(fields)
-        reason = page.decide(visit, response.status_code, values, self.settings.proxy)
-        if reason == policy.SPLICE and csp.forbids_scripts(fields):
-            reason = "sandbox"
+        reason = page.decide(visit, response.status_code, fields, values, self.settings.proxy)
         if reason == policy.SPLICE and self._snippets is None:
             reason = "no stub"
         if reason != policy.SPLICE:
             self._count(reason)
-            if reason in (policy.NOT_A_NAVIGATION, policy.FRAGMENT) and policy.is_html(values):
+            is_for_script = reason in (policy.NOT_A_NAVIGATION, policy.FRAGMENT)
+            if is_for_script and visit.group and policy.is_html(values):
                 fields = headers.varied(fields, visit.varies_by)
             response.headers.fields = self._told(fields, reason) if is_live else fields
             return

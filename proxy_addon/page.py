@@ -53,13 +53,16 @@ def is_taken_whole(values: Values) -> bool:
     return is_coded and length is not None and length <= WHOLE_LIMIT_BYTES
 
 
-def decide(visit: Visit, status: int, values: Values, proxy: ProxySettings) -> str:
+def decide(visit: Visit, status: int, fields: Fields, values: Values, proxy: ProxySettings) -> str:
     """policy.SPLICE when the response is a page that gets the snippet, else why not."""
     if visit.reason != policy.SPLICE:
         return visit.reason
     if length_of(values) == 0:
         return "empty"
-    return policy.page(status, values, obey_no_transform=not proxy.ignore_no_transform)
+    reason = policy.page(status, values, obey_no_transform=not proxy.ignore_no_transform)
+    if reason == policy.SPLICE and csp.forbids_scripts(fields):
+        return "sandbox"
+    return reason
 
 
 def prepare(

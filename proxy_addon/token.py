@@ -4,13 +4,73 @@ The relay checks it with the same secret and takes each token once. docs/design.
 """
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import jwt
 
+from proxy_addon.cookies import VISITOR_COOKIE
+from proxy_addon.fields import Values
+
 LIFETIME_S: Final = 60
 AUDIENCE: Final = "cobrowse-visitor"
+_SECRET_MIN_BYTES: Final = 32
+_VISITOR_COOKIE_BYTES: Final = 32
+_VISITOR_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page that asks for a token gets. set_cookie: a Set-Cookie value, or ""."""
+
+    status: int
+    text: str
+    set_cookie: str = ""
+
+
+def answer(
+    *,
+    method: str,
+    values: Values,
+    sent: Mapping[str, bytes],
+    origin: str,
+    group: str,
+    identity: Mapping[str, str],
+    secret: bytes,
+    path: str,
+    now: float,
+    make_random: Callable[[int], str],
+) -> Answer:
+    """Mint a token for the page that asks. Fails closed: no doubt about who asks is allowed.
+
+    Args:
+        values: the request's fields. sent: its cookies.
+        origin: scheme://host[:port] of our pages there. group: "" where the host has none.
+        path: where the visitor cookie is sent. now: Unix seconds.
+        make_random: unguessable text from so many bytes.
+    """
+    same_site = values.get("sec-fetch-site", "") in ("", "same-origin")
+    if method != "POST" or not same_site or values.get("origin") != origin:
+        return Answer(403, "A token is given to a page of this site, by POST.\n")
+    if not group or len(secret) < _SECRET_MIN_BYTES:
+        return Answer(503, "Co-browsing is not set up here.\n")
+    visitor = sent.get(VISITOR_COOKIE, b"")
+    known = _VISITOR_COOKIE_VALUE.fullmatch(visitor) is not None
+    value = visitor.decode("ascii") if known else make_random(_VISITOR_COOKIE_BYTES)
+    minted = mint(
+        secret=secret,
+        group=group,
+        origin=origin,
+        visitor=value,
+        identity=identity,
+        now=now,
+        token_id=make_random(16),
+    )
+    secure = "; Secure" if origin.startswith("https:") else ""
+    cookie = f"{VISITOR_COOKIE}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+    return Answer(200, minted, "" if known else cookie)
 
 
 def mint(
