@@ -21,6 +21,10 @@ _ALIASES: Final = {"x-gzip": "gzip"}
 # More of them than any server means.
 _MAX_STACKED: Final = 3
 _MAX_WHOLE_BYTES: Final = 1024 * 1024
+# Beyond a size that any page may have: more than deflate can mean by so many bytes. Other codings,
+# and several at once, can mean so much more that one page would stop the proxy for all.
+_ANY_PAGE_BYTES: Final = 64 * 1024 * 1024
+_MAX_EXPANSION: Final = 1_100
 _WHOLE_GZIP_LEVEL: Final = 2
 
 
@@ -99,9 +103,12 @@ class CodedBody:
             self._raw += chunk
         self._came_bytes += len(chunk)
         out = []
+        allowed_bytes = _ANY_PAGE_BYTES + _MAX_EXPANSION * self._came_bytes
         try:
             for piece in self._decode(chunk, 0):
                 self._decoded_bytes += len(piece)
+                if self._decoded_bytes > allowed_bytes:
+                    raise Broken
                 out.append(self._encode(self._splicer.feed(piece)))
         except Broken:
             return b"".join([*out, self._break()])

@@ -105,7 +105,7 @@ def _policies(name: bytes, value: bytes) -> list[Policy]:
 def _difference(before: Policy, after: Policy) -> str:
     told = []
     for name in after:
-        old, new = before.get(name, []), after[name]
+        old, new = (dict.fromkeys(policy.get(name, [])) for policy in (before, after))
         signs = [f"+{s}" for s in new if s not in old] + [f"-{s}" for s in old if s not in new]
         if signs:
             told.append(" ".join([name, *signs]))
@@ -178,7 +178,8 @@ def wants_integrity(integrity_policy: str) -> bool:
 
     Source: Integrity Policy: a dictionary, whose blocked-destinations lists "script".
     """
-    return re.search(r"blocked-destinations\s*=\s*\([^)]*\bscript\b", integrity_policy) is not None
+    lists = re.findall(r"blocked-destinations\s*=\s*\(([^()]*)\)", integrity_policy)
+    return any("script" in destinations.split() for destinations in lists)
 
 
 def moved(value: bytes, upstream: str, visitor: str, *, is_plain: bool) -> bytes:
@@ -215,4 +216,5 @@ def _visitors(sources: Sequence[str], upstream: str, visitor: str) -> list[str]:
             is_socket = (match["scheme"] or "").lower().startswith("ws")
             own = f"{scheme.replace('http', 'ws') if is_socket else scheme}://{netloc}"
             found.append(own + (match["path"] or ""))
-    return [source for source in dict.fromkeys(found) if source not in sources]
+    known = set(sources)
+    return [source for source in dict.fromkeys(found) if source not in known]

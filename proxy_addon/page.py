@@ -49,8 +49,10 @@ def length_of(values: Values) -> int | None:
 def is_taken_whole(values: Values) -> bool:
     """Whether a page is better taken whole than as a stream."""
     length = length_of(values)
-    is_coded = values.get("content-encoding", "identity").strip().lower() != "identity"
-    return is_coded and length is not None and length <= WHOLE_LIMIT_BYTES
+    codings = codings_of(values.get("content-encoding", ""))
+    if codings not in (("gzip",), ("zstd",)):
+        return False  # br takes so long to encode that the head should go ahead
+    return length is not None and length <= WHOLE_LIMIT_BYTES
 
 
 def decide(visit: Visit, status: int, fields: Fields, values: Values, proxy: ProxySettings) -> str:

@@ -53,15 +53,20 @@ def is_for_frame(values: Values) -> bool:
     return values.get("sec-fetch-dest", "") in _FRAMES
 
 
+def _type(values: Values) -> str:
+    """The media type, or ""; of several the last, as in browsers."""
+    types = tokens(values.get("content-type", ""))
+    return types[-1] if types else ""
+
+
 def is_html(values: Values) -> bool:
-    return tokens(values.get("content-type", ""))[:1] == ["text/html"]
+    return _type(values) == "text/html"
 
 
 def must_sniff(values: Values) -> bool:
     """Whether the body decides if this is a page, as there is no Content-Type."""
-    types = tokens(values.get("content-type", ""))
     nosniff = tokens(values.get("x-content-type-options", ""))[:1] == ["nosniff"]
-    return not nosniff and (types[0] if types else "") in _UNKNOWN_TYPES
+    return not nosniff and _type(values) in _UNKNOWN_TYPES
 
 
 def charset(values: Values) -> str:
@@ -81,8 +86,7 @@ def page(status: int, values: Values, *, obey_no_transform: bool = True) -> str:
         return "redirect"
     if not is_html(values) and not must_sniff(values):
         # In XML one unescaped character of ours would be an error in place of the page.
-        is_xhtml = tokens(values.get("content-type", ""))[:1] == ["application/xhtml+xml"]
-        return "XHTML" if is_xhtml else "not HTML"
+        return "XHTML" if _type(values) == "application/xhtml+xml" else "not HTML"
     if tokens(values.get("content-disposition", ""))[:1] == ["attachment"]:
         return "download"
     if "content-range" in values:

@@ -23,7 +23,8 @@ _LINKS: Final = frozenset(
     )
 )
 _REFRESH_URL: Final = re.compile(rb"""^([^;,]*[;,]\s*(?:url\s*=\s*)?["']?)(.*)$""", re.IGNORECASE)
-_LINK_URL: Final = re.compile(rb"<([^>]*)>")
+_LINK_URL: Final = re.compile(rb"<([^<>]*)>")
+_STANDARD_PORTS: Final = (("http://", b":80"), ("https://", b":443"))
 _NEEDS_SECURE: Final = (b"__secure-", b"__host-")
 
 
@@ -134,6 +135,9 @@ def _moved(url: bytes, old: str, new: str) -> bytes:
     if not url.lower().startswith(before):
         return url
     rest = url[len(before) :]
+    for scheme, port in _STANDARD_PORTS:
+        if old.startswith(scheme):
+            rest = rest.removeprefix(port)
     if rest[:1] not in (b"", b"/", b"?", b"#"):
         return url
     return new.encode("utf-8", "surrogateescape") + rest

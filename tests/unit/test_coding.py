@@ -163,6 +163,19 @@ def test_a_bomb_is_taken_in_pieces(coding: str) -> None:
     assert max(pieces) <= 65_536
 
 
+@pytest.mark.parametrize("stack", [("zstd",), ("br",), ("gzip", "gzip"), ("zstd", "zstd")])
+def test_a_worse_bomb_is_cut(stack: tuple[str, ...]) -> None:
+    """A few bytes that mean very many would stop the proxy for everybody."""
+    data = b"<p>" + b" " * 120_000_000
+    for coding in stack:
+        data = ENCODE[coding](data)
+    assert len(data) < 40_000
+    splicer = Splicer(SNIPPET)
+    out = CodedBody(stack, splicer).feed(data)
+    assert splicer.outcome == SPLICED
+    assert out.endswith(NO_CODING)
+
+
 def test_a_small_body_that_lies_about_its_size_is_no_way_in() -> None:
     bomb = gzip.compress(b"<p>" + b" " * 30_000_000)[:-4] + (1_000).to_bytes(4, "little")
     out = whole_body(("gzip",), Splicer(SNIPPET), bomb)

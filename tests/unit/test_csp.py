@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy_addon.csp import Needs, allow, forbids_scripts
+from proxy_addon.csp import Needs, allow, forbids_scripts, moved, wants_integrity
 
 CSP = b"Content-Security-Policy"
 OWN = "http://shop.test/.cobrowse/"
@@ -94,6 +94,38 @@ def test_a_nonce_that_all_policies_have_is_used() -> None:
     before = ((CSP, b"script-src 'nonce-own', default-src 'self'; script-src-elem 'nonce-own'"),)
     admitted = allow(before, NEEDS, make_nonce=lambda: "FRESH")
     assert (admitted.fields, admitted.nonce, admitted.changes) == (before, "own", ())
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("blocked-destinations=(script)", True),
+        ("sources=(inline), blocked-destinations=(style script), endpoints=(x)", True),
+        ("blocked-destinations=(style)", False),
+        ("blocked-destinations=(scripts)", False),
+        ("sources=(script)", False),
+        ("", False),
+        ("blocked-destinations=(" * 50_000, False),
+    ],
+)
+def test_an_integrity_policy_for_scripts(header: str, expected: bool) -> None:
+    assert wants_integrity(header) is expected
+
+
+def test_a_hostile_policy_costs_linear_time() -> None:
+    sources = " ".join(f"h{number}.test" for number in range(50_000))
+    after, _ = edit(f"default-src {sources}")
+    assert after.endswith(f"{NONCE}; connect-src {sources} {OWN} {SOCKET}")
+    hosts = " ".join(f"shop.test/{number}" for number in range(50_000))
+    moved(f"img-src {hosts}".encode(), "http://shop.test", "http://localhost", is_plain=True)
+
+
+def test_a_change_is_told_exactly() -> None:
+    fields = ((CSP, b"script-src 'none'; connect-src a.test, img-src *"),)
+    admitted = allow(fields, NEEDS, make_nonce=lambda: "FRESH")
+    assert admitted.changes == (
+        f"Content-Security-Policy: script-src +{NONCE} -'none'; connect-src +{OWN} +{SOCKET}",
+    )
 
 
 def test_a_nonce_that_is_none_is_not_taken() -> None:

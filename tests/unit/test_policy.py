@@ -69,6 +69,8 @@ HTML = "Content-Type: text/html"
         (304, HTML, "no body"),
         (103, HTML, "no body"),
         (200, "Content-Type: application/json", "not HTML"),
+        (200, f"{HTML}\nContent-Type: application/json", "not HTML"),
+        (200, f"Content-Type: application/json\n{HTML}", policy.SPLICE),
         (200, "Content-Type: text/event-stream", "not HTML"),
         (200, "Content-Type: application/xhtml+xml", "XHTML"),
         (200, "Content-Type: multipart/x-mixed-replace; boundary=text/html", "not HTML"),
