@@ -56,13 +56,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     config, metrics, log = folder / "cobrowse.toml", free_port(), folder / "log"
     config.write_text(TOML.format(metrics=metrics))
-    with raw_server() as origin:
-        with mitmdump(folder, config, origin.url, log=log) as port:
-            yield Site(port, origin, metrics, log)
-        # A line for the first page, and a summary at the end, in mitmdump's own log.
-        told = [line for line in log.read_text().splitlines() if "with the script" in line]
-        assert "cobrowse: 1 page with the script" in told[0]
-        assert "pages with the script; untouched: " in told[-1]
+    with raw_server() as origin, mitmdump(folder, config, origin.url, log=log) as port:
+        yield Site(port, origin, metrics, log)
 
 
 def test_the_site_keeps_its_own_name_and_the_visitor_another(site: Site) -> None:
@@ -104,6 +99,21 @@ def test_what_became_of_a_page_is_told(
     assert fields["x-cobrowse"] == ("splice" if outcome == "spliced" else outcome)
     assert (body == PAGE) is (outcome != "spliced")
     assert site.counted()[outcome] == before + 1
+
+
+def test_the_log_tells_of_the_first_page_and_of_all_at_the_end(site: Site, tmp_path: Path) -> None:
+    config, log = tmp_path / "cobrowse.toml", tmp_path / "log"
+    config.write_text("[groups.1]\n")
+    site.origin.answers(response(PAGE))
+    with mitmdump(tmp_path, config, site.origin.url, log=log) as port, Client(port) as client:
+        for line in ("Sec-Fetch-Mode: cors", NAVIGATE, NAVIGATE):
+            client.send("GET / HTTP/1.1", f"Host: 127.0.0.1:{port}", line)
+            client.body(client.head()[1])
+    told = [line for line in log.read_text().splitlines() if "with the script" in line]
+    assert [line.partition("cobrowse: ")[2] for line in told] == [
+        "1 page with the script; untouched: not a navigation 1",
+        "2 pages with the script; untouched: not a navigation 1",
+    ]
 
 
 def test_a_change_of_a_policy_is_told_exactly(site: Site) -> None:
