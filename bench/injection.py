@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from proxy_addon.snippet import SnippetMaker
 from proxy_addon.splice import Splicer
 from tests.corpus import pages
 from tests.stack import free_port
+from tests.wire.raw import listening
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".bench"  # what is installed for the comparison
@@ -101,8 +101,7 @@ class Origin:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Origin]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    origin = Origin(listener.getsockname()[1])
+    origin = Origin(0)
 
     def serve(connection: socket.socket) -> None:
         pending = b""
@@ -113,17 +112,8 @@ def serving() -> Iterator[Origin]:
                     pending = pending.partition(b"\r\n\r\n")[2]
                     connection.sendall(origin.response)
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
+    with listening(serve) as origin.port:
         yield origin
-    finally:
-        listener.close()
 
 
 @dataclass

@@ -11,16 +11,9 @@ from playwright.sync_api import Page, Route, expect
 from cobrowse import up
 from cobrowse.processes import Processes
 from tests.browser.mirror import until, wait_for_equal_trees
+from tests.browser.pages import complaints
 from tests.browser.test_session import COLLECT, RANDOM, heard, start_session
 from tests.stack import API_KEY, CONFIG, GROUP, Origin, Stack, free_port
-
-
-def complaints(page: Page) -> list[str]:
-    """Console errors and page errors from now on."""
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("console", lambda m: found.append(m.text) if m.type in ("error", "warning") else None)
-    return found
 
 
 def session_with_an_agent(stack: Stack, visitor: Page, agent: Page) -> None:

@@ -5,7 +5,6 @@ import datetime
 import ipaddress
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.wire.raw import TIMEOUT_S
+from tests.wire.raw import TIMEOUT_S, listening
 
 Headers = list[tuple[str, str]]
 
@@ -120,8 +119,7 @@ def h2_origin(certificate: Path) -> Iterator[H2Origin]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     context.set_alpn_protocols(["h2"])
-    listener = socket.create_server(("127.0.0.1", 0))
-    origin = H2Origin(listener.getsockname()[1])
+    origin = H2Origin(0)
 
     def serve(plain: socket.socket) -> None:
         with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as secured:
@@ -137,17 +135,8 @@ def h2_origin(certificate: Path) -> Iterator[H2Origin]:
                         connection.send_data(event.stream_id, origin.body, end_stream=True)
                 secured.sendall(connection.data_to_send())
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                plain, _ = listener.accept()
-                threading.Thread(target=serve, args=(plain,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
+    with listening(serve) as origin.port:
         yield origin
-    finally:
-        listener.close()
 
 
 def _texts(headers: object) -> Headers:

@@ -50,18 +50,10 @@ class RawServer:
 
 
 @contextlib.contextmanager
-def raw_server() -> Iterator[RawServer]:
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Call serve with each connection, in a thread of its own; yields the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = RawServer(listener.getsockname()[1])
     connections: list[socket.socket] = []
-
-    def serve(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            while head := read_head(connection):
-                server.heads.put(head)
-                server.answer(connection, head)
-                if b"connection: close" in head.lower():
-                    return
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -72,11 +64,27 @@ def raw_server() -> Iterator[RawServer]:
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield server
+        yield listener.getsockname()[1]
     finally:
         listener.close()
         for connection in connections:
             connection.close()
+
+
+@contextlib.contextmanager
+def raw_server() -> Iterator[RawServer]:
+    server = RawServer(0)
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while head := read_head(connection):
+                server.heads.put(head)
+                server.answer(connection, head)
+                if b"connection: close" in head.lower():
+                    return
+
+    with listening(serve) as server.port:
+        yield server
 
 
 def read_head(connection: socket.socket) -> bytes:
