@@ -14,6 +14,7 @@ import deflate
 
 from proxy_addon.compression import CODINGS, NO_CODING, Broken, Encoder, decoder, encoder
 from proxy_addon.fields import tokens
+from proxy_addon.locate import HOLD_LIMIT_BYTES, UNDECIDED
 from proxy_addon.splice import ERROR, Splicer
 
 NOT_CODED: Final = "not in its coding"
@@ -114,6 +115,8 @@ class CodedBody:
             return b"".join([*out, self._break()])
         if self._decoders[-1].ended:
             return b"".join([*out, self._encode(self._splicer.close()), self._finish()])
+        if self._state == "undecided" and len(self._raw) > HOLD_LIMIT_BYTES:
+            return self.give_up(UNDECIDED)  # codings have ways to say nothing for very long
         # Flushed with each chunk: what the origin sent early, the visitor sees early.
         return b"".join([*out, self._flush()])
 

@@ -9,6 +9,7 @@ from typing import Final
 from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
 
 HOLD_LIMIT_BYTES: Final = 65_536
+UNDECIDED: Final = "undecided within the hold limit"
 
 _NOT_SPACE = re.compile(rb"[^\t\n\f\r ]")
 _NAME_END = re.compile(rb"[\t\n\f\r />]")
@@ -85,11 +86,11 @@ class Locator:
             if self._head_at is not None and len(self._page) >= CHARSET_WINDOW_BYTES:
                 return self._choose()
             if len(self._page) > self._hold_limit_bytes:
-                raise LeaveAlone("undecided within the hold limit") from None
+                raise LeaveAlone(UNDECIDED) from None
             return None
         if place > self._hold_limit_bytes - NAME_LIMIT_BYTES:
             # The same answer as if the page had come in small chunks.
-            raise LeaveAlone("undecided within the hold limit")
+            raise LeaveAlone(UNDECIDED)
         return place
 
     def at_end(self) -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from proxy_addon.coding import NOT_CODED, Body, CodedBody, body_for, codings_of, whole_body
 from proxy_addon.compression import NO_CODING
+from proxy_addon.locate import UNDECIDED
 from proxy_addon.splice import ERROR, SPLICED, Splicer
 
 SNIPPET = b"<script>1</script>"
@@ -174,6 +175,19 @@ def test_a_worse_bomb_is_cut(stack: tuple[str, ...]) -> None:
     out = CodedBody(stack, splicer).feed(data)
     assert splicer.outcome == SPLICED
     assert out.endswith(NO_CODING)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_stream_that_says_nothing_is_not_kept(coding: str) -> None:
+    empty_block, head = b"\0\0\0\xff\xff", b"\x1f\x8b\x08" + b"\0" * 7
+    skippable = b"\x50\x2a\x4d\x18\xff\xff\xff\x7f"
+    data = head + empty_block * 60_000 if coding == "gzip" else skippable + b"x" * 300_000
+    splicer = Splicer(SNIPPET)
+    way = body_for((coding,), splicer)
+    out = b"".join(way.feed(data[at : at + 9_000]) for at in range(0, len(data), 9_000))
+    assert len(data) - len(out) < 9_000
+    assert out + way.close() == data
+    assert splicer.outcome == UNDECIDED
 
 
 def test_a_small_body_that_lies_about_its_size_is_no_way_in() -> None:
