@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from proxy_addon.compression import CODINGS
-from proxy_addon.fields import Fields, Values, edited, tokens
+from proxy_addon.fields import Fields, Values, by_name, edited, tokens
 
 # A cached copy or a part of one must never carry another visitor's values or an old nonce, and a
 # 304 would bring one back.
@@ -18,6 +18,8 @@ _ABOUT_THE_BYTES: Final[dict[bytes, None]] = dict.fromkeys(
         *(b"content-length", b"content-md5", b"digest", b"repr-digest", b"content-digest"),
         *(b"accept-ranges", b"etag", b"last-modified", b"expires", b"cache-control"),
         *(b"age", b"use-as-dictionary", b"signature", b"signature-input"),
+        # What caches of a certain kind obey before Cache-Control; see also RFC 9213.
+        *(b"surrogate-control", b"edge-control", b"x-accel-expires"),
     )
 )
 # br costs three times what the others do, and who takes br takes one of them.
@@ -58,6 +60,8 @@ def for_spliced_page(fields: Fields, *, varies_by: bytes, chunked: bool, http10:
         http10: the visitor takes the end of the connection as the end of the page.
     """
     edits: dict[bytes, bytes | None] = dict(_ABOUT_THE_BYTES)
+    targeted = (name.lower() for name, _ in fields if name.lower().endswith(b"-cache-control"))
+    edits |= dict.fromkeys(targeted)
     is_chunked = any(name.lower() == b"transfer-encoding" for name, _ in fields)
     if http10:
         edits[b"transfer-encoding"] = None
@@ -85,9 +89,7 @@ def varied(fields: Fields, field: bytes) -> Fields:
 
     Else a browser shows in a tab what a script, or a prefetch, has put into its cache.
     """
-    for name, value in fields:
-        if name.lower() == b"vary":
-            if {"*", field.decode("ascii").lower()} & set(tokens(value.decode("latin-1"))):
-                return fields
-            return edited(fields, {b"vary": value + b", " + field})
+    said = tokens(by_name(fields).get("vary", ""))
+    if "*" in said or field.decode("ascii").lower() in said:
+        return fields
     return (*fields, (b"Vary", field))

@@ -25,7 +25,7 @@ _FRAMES: Final = frozenset({"iframe", "frame", "object", "embed", "fencedframe"}
 _NO_BODY: Final = frozenset({204, 205, 206, 304})
 # What browsers take for no Content-Type at all.
 _UNKNOWN_TYPES: Final = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
-_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.IGNORECASE)
+_CHARSET: Final = re.compile(r"""charset\s*=\s*(?:["']\s*)?([^\s"';,]+)""", re.IGNORECASE)
 
 
 def navigation(method: str, values: Values) -> str:

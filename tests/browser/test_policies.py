@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 from tests.browser.mirror import until
 from tests.browser.pages import Pages, complaints, serving_pages
 from tests.browser.test_session import COLLECT, heard
+from tests.wire.raw import raw_server
 
 HASH = "'sha256-qHjK4NyPGtOVSb5z9XUnIcPwjUxGlX2nRjuRw8Pd4Iw='"
 PAGE = """<!doctype html><html><head>{meta}<title>t</title>
@@ -84,6 +85,28 @@ def test_each_policy(site: Pages, visitor: Page, name: str) -> None:
     assert proxied[0] == direct[0]
     assert len(proxied[1]) == len(direct[1])  # the texts name the policies, which have changed
     assert starts(visitor)
+
+
+@pytest.mark.parametrize(
+    "policy", ["script-src 'nonce-abc'", "script-src 'strict-dynamic' 'nonce-abc'"]
+)
+def test_a_base_does_not_decide_whose_script_runs(site: Pages, visitor: Page, policy: str) -> None:
+    """Injected markup that the page's policy makes harmless stays so."""
+    with raw_server() as foreign:
+        body = b"window.pwned = 1"
+        head = (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nAccess-Control-Allow-Origin: *\r\n"
+        )
+        foreign.answers(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        base = f"<base href='{foreign.url}/'>"
+        site.put(
+            "/base", PAGE.format(meta="").replace("<button", f"{base}<button"), f"{CSP}: {policy}"
+        )
+        visitor.goto(f"{site.proxied}/base")
+        until(visitor, "GLANCE.Cobrowse._internal.ready === true")
+        assert starts(visitor)
+        assert visitor.evaluate("window.pwned") is None
+        assert foreign.hears_nothing()
 
 
 # What a page's HTML says is never edited: the start of a session is answered by an error.

@@ -42,6 +42,10 @@ def test_what_was_true_of_the_old_bytes_goes() -> None:
         (b"Last-Modified", b"today"),
         (b"Accept-Ranges", b"bytes"),
         (b"Cache-Control", b"public, max-age=60"),
+        (b"CDN-Cache-Control", b"max-age=60"),
+        (b"Cloudflare-CDN-Cache-Control", b"max-age=60"),
+        (b"Surrogate-Control", b"max-age=60"),
+        (b"X-Accel-Expires", b"60"),
         (b"Set-Cookie", b"a=1"),
         (b"Set-Cookie", b"b=2"),
     )
@@ -63,15 +67,18 @@ def test_no_store_stays_and_an_old_client_gets_no_chunks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
+    ("before", "added"),
     [
-        (b"Cookie", b"Cookie, Sec-Fetch-Mode"),
-        (b"*", b"*"),
-        (b"Accept, sec-fetch-mode", b"Accept, sec-fetch-mode"),
+        ([], True),
+        ([b"Cookie"], True),
+        ([b"Accept-Encoding", b"Cookie"], True),
+        ([b"*"], False),
+        ([b"Cookie", b"Accept, sec-fetch-mode"], False),
     ],
 )
-def test_vary_is_said_once(before: bytes, after: bytes) -> None:
-    assert varied(((b"vary", before),), MODE) == ((b"vary", after),)
+def test_what_a_page_varies_by_is_added_and_nothing_lost(before: list[bytes], added: bool) -> None:
+    fields = tuple((b"vary", value) for value in before)
+    assert varied(fields, MODE) == fields + (((b"Vary", MODE),) if added else ())
 
 
 def test_over_plain_http_it_is_accept_that_tells() -> None:

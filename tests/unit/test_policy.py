@@ -116,6 +116,11 @@ def test_the_charset_of_the_header(text: str, expected: str) -> None:
     assert policy.charset(values(text)) == expected
 
 
+def test_a_hostile_content_type_costs_linear_time() -> None:
+    for filler in (" ", "' ", "charset=", 'charset="  '):
+        policy.charset({"content-type": "text/html; charset=" + filler * 100_000 + ";"})
+
+
 @pytest.mark.parametrize(
     ("include", "exclude", "page", "expected"),
     [

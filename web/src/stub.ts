@@ -61,7 +61,8 @@ function install(page: CobrowseWindow, config: Config): void {
       try {
         policy =
           policy || page.trustedTypes?.createPolicy("cobrowse", { createScriptURL: (url) => url });
-        const url = config.base + file;
+        // Absolute: a <base> of the page must not decide whose script runs with our nonce.
+        const url = location.origin + config.base + file;
         script.src = policy ? policy.createScriptURL(url) : url;
         (document.head || document.documentElement).appendChild(script);
       } catch {

@@ -96,7 +96,7 @@ export class Link {
 
   private async fetchToken(): Promise<string | undefined> {
     try {
-      const response = await fetch(`${this.config.base}token`, {
+      const response = await fetch(`${location.origin}${this.config.base}token`, {
         method: "POST",
         credentials: "same-origin",
         cache: "no-store",
