@@ -11,14 +11,22 @@ from typing import Final
 from proxy_addon.fields import Fields
 
 HEADERS: Final = (b"content-security-policy", b"content-security-policy-report-only")
-_NONCE: Final = re.compile(r"'nonce-([A-Za-z0-9+/_=-]+)'", re.IGNORECASE)
-_BINDING: Final = re.compile(r"'(nonce|sha256|sha384|sha512)-|'strict-dynamic'", re.IGNORECASE)
+_BASE64: Final = r"[A-Za-z0-9+/_-]+={0,2}"
+_NONCE: Final = re.compile(f"'nonce-({_BASE64})'", re.IGNORECASE)
+# What switches 'unsafe-inline' off, if it is well formed: browsers ignore any other.
+_BINDING: Final = re.compile(
+    f"'(?:nonce|sha-?256|sha-?384|sha-?512)-{_BASE64}'|'strict-dynamic'", re.IGNORECASE
+)
+# Browsers ignore a directive that holds any other character.
+_DIRECTIVE: Final = re.compile(r"[\t\n\f\r -~]*")
+_SPACE: Final = re.compile(r"[\t\n\f\r ]+")
 _HOST_SOURCE: Final = re.compile(
     r"(?:(?P<scheme>https?|wss?)://)?(?P<wild>\*\.)?(?P<host>[^/:*'\s]+)"
-    r"(?P<port>:[0-9*]+)?(?P<path>/.*)?",
+    r"(?P<port>:(?:[0-9]{1,5}|\*))?(?P<path>/.*)?",
     re.IGNORECASE,
 )
 _TAKES_HOSTS: Final = re.compile(r"-src(-elem|-attr)?$|^(base-uri|form-action|frame-ancestors)$")
+_PORTS: Final = {"http": 80, "https": 443}
 TRUSTED_TYPES_POLICY: Final = "cobrowse"
 
 Policy = dict[str, list[str]]
@@ -75,7 +83,7 @@ def allow(fields: Fields, needs: Needs, *, make_nonce: Callable[[], str]) -> Adm
                 used = _admit(policy, nonce, needs) or used
                 if policy != before:
                     changes.append(f"{name.decode('latin-1')}: {_difference(before, policy)}")
-                    text = serialise(policy)
+                    text = rewritten(text, policy)
                 edited.append(text)
             value = ",".join(edited).encode("latin-1")
         out.append((name, value))
@@ -86,14 +94,39 @@ def parse(text: str) -> Policy:
     """Directives by lower-case name; of duplicates the first counts, as in a browser."""
     policy: Policy = {}
     for directive in text.split(";"):
-        words = directive.split()
-        if words:
-            policy.setdefault(words[0].lower(), words[1:])
+        name, sources = _parts(directive)
+        if name:
+            policy.setdefault(name, sources)
     return policy
 
 
-def serialise(policy: Policy) -> str:
-    return "; ".join(" ".join([name, *sources]) for name, sources in policy.items())
+def rewritten(text: str, policy: Policy) -> str:
+    """The text with the directives as a policy has them now; what did not change stays as it is."""
+    left, out = dict(policy), []
+    unused = parse(text)
+    for directive in text.split(";"):
+        name, sources = _parts(directive)
+        if name in unused:
+            del unused[name]  # only the first of a name counts
+            if name not in left:
+                continue
+            now = left.pop(name)
+            if now != sources:
+                lead = directive[: len(directive) - len(directive.lstrip())]
+                directive = lead + " ".join([name, *now])
+        out.append(directive)
+    while left and out and not out[-1].strip():
+        out.pop()
+    out += [" " + " ".join([name, *sources]) for name, sources in left.items()]
+    return ";".join(out) if text[:1] == " " else ";".join(out).lstrip()
+
+
+def _parts(directive: str) -> tuple[str, list[str]]:
+    """Lower-case name and sources; "" where browsers see no directive."""
+    if not _DIRECTIVE.fullmatch(directive):
+        return "", []
+    name, *sources = _SPACE.split(directive.strip("\t\n\f\r "))
+    return name.lower(), sources
 
 
 def _policies(name: bytes, value: bytes) -> list[Policy]:
@@ -131,7 +164,7 @@ def _binds(sources: Sequence[str]) -> bool:
     Where 'unsafe-inline' rules, a nonce would switch it off and stop the page's own scripts.
     """
     is_unsafe = "'unsafe-inline'" in {s.lower() for s in sources}
-    return not is_unsafe or any(_BINDING.match(s) for s in sources)
+    return not is_unsafe or any(_BINDING.fullmatch(s) for s in sources)
 
 
 def _admit(policy: Policy, nonce: str, needs: Needs) -> bool:
@@ -192,29 +225,53 @@ def moved(value: bytes, upstream: str, visitor: str, *, is_plain: bool) -> bytes
     """
     texts = []
     for text in value.decode("latin-1").split(","):
-        policy = parse(text)
-        for name, sources in policy.items():
+        before, policy = parse(text), parse(text)
+        for name, sources in before.items():
             if _TAKES_HOSTS.search(name):
                 policy[name] = [*sources, *_visitors(sources, upstream, visitor)]
         if is_plain:
             policy.pop("upgrade-insecure-requests", None)
-        texts.append(text if policy == parse(text) else serialise(policy))
+        texts.append(text if policy == before else rewritten(text, policy))
     return ",".join(texts).encode("latin-1")
 
 
 def _visitors(sources: Sequence[str], upstream: str, visitor: str) -> list[str]:
-    """What the sources that name the upstream's host are under the visitor's."""
-    host = upstream.partition("://")[2].rpartition("]")[2].partition(":")[0].lower()
+    """What the sources that cover the upstream's address are for the visitor's."""
     scheme, _, netloc = visitor.partition("://")
     found = []
     for source in sources:
-        match = _HOST_SOURCE.fullmatch(source)
-        if match is None:
-            continue
-        named = match["host"].lower()
-        if host == named if not match["wild"] else host.endswith(f".{named}"):
-            is_socket = (match["scheme"] or "").lower().startswith("ws")
-            own = f"{scheme.replace('http', 'ws') if is_socket else scheme}://{netloc}"
-            found.append(own + (match["path"] or ""))
+        path = _covered_path(source, upstream, is_plain=scheme == "http")
+        if path is not None:
+            is_socket = source.lower().startswith("ws")
+            found.append(
+                f"{scheme.replace('http', 'ws') if is_socket else scheme}://{netloc}{path}"
+            )
     known = set(sources)
     return [source for source in dict.fromkeys(found) if source not in known]
+
+
+def _covered_path(source: str, upstream: str, *, is_plain: bool) -> str | None:
+    """The path of a source that covers the upstream's origin; None where it covers another.
+
+    Source: CSP Level 3, "Does url match expression in origin with redirect count?".
+    """
+    their_scheme, _, netloc = upstream.lower().partition("://")
+    if source.lower() in ("https:", "wss:"):
+        # It covers any address of its scheme; the visitor's, by http, is none of them.
+        return "" if is_plain and their_scheme == "https" else None
+    match = _HOST_SOURCE.fullmatch(source)
+    if match is None:
+        return None
+    host, _, explicit = netloc.rpartition("]")[2].partition(":")
+    their_port = int(explicit) if explicit else _PORTS[their_scheme]
+    named = match["host"].lower()
+    if not (host.endswith(f".{named}") if match["wild"] else host == named):
+        return None
+    scheme = (match["scheme"] or their_scheme).lower().replace("ws", "http")
+    if scheme == "https" and their_scheme == "http":
+        return None
+    port = (match["port"] or ":")[1:]
+    covered = {int(port) if port.isdecimal() else _PORTS[scheme]}
+    if scheme == "http" and _PORTS["http"] in covered:
+        covered.add(_PORTS["https"])  # what is upgraded is covered too
+    return (match["path"] or "") if port == "*" or their_port in covered else None

@@ -56,6 +56,8 @@ POLICIES = {
     "unsafe-inline without self": [f"{CSP}: script-src 'unsafe-inline'; connect-src 'none'"],
     "a nonce": [f"{CSP}: script-src 'nonce-abc'"],
     "a nonce beats unsafe-inline": [f"{CSP}: script-src 'unsafe-inline' 'nonce-abc'"],
+    "an unfilled nonce": [f"{CSP}: script-src 'self' 'unsafe-inline' 'nonce-{{{{nonce}}}}'"],
+    "an empty hash": [f"{CSP}: script-src 'self' 'unsafe-inline' 'sha256-'"],
     "nothing": [f"{CSP}: default-src 'none'"],
     "strict-dynamic": [f"{CSP}: script-src 'strict-dynamic' 'nonce-abc' https:"],
     "a hash": [f"{CSP}: script-src {HASH}"],

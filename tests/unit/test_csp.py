@@ -61,7 +61,29 @@ def edit(policy: str, needs: Needs = NEEDS, name: bytes = CSP) -> tuple[str, str
         ("trusted-types a b", "trusted-types a b cobrowse", ""),
         ("trusted-types 'none'", "trusted-types cobrowse", ""),
         ("SCRIPT-SRC 'Self'", f"script-src 'Self' {NONCE}", "FRESH"),
-        ("script-src 'self'; script-src *", f"script-src 'self' {NONCE}", "FRESH"),
+        ("script-src 'self'; script-src *", f"script-src 'self' {NONCE}; script-src *", "FRESH"),
+        # What did not change stays as it was written.
+        (" Img-Src  a ;script-src b;", f" Img-Src  a ;script-src b {NONCE};", "FRESH"),
+        # What is not well formed binds nothing: a nonce of ours would stop the page's scripts.
+        *(
+            (f"script-src 'self' 'unsafe-inline' {source}",) * 2 + ("",)
+            for source in (
+                "'nonce-'",
+                "'nonce-{{n}}'",
+                "'nonce-a=b'",
+                "'nonce-abc==='",
+                "'sha256-'",
+            )
+        ),
+        *(
+            (f"script-src 'self' 'unsafe-inline' {source}",) * 2 + ("",)
+            for source in ("'sha256-...'", "'sha1-abcd'", "'strict-dynamicx'")
+        ),
+        (
+            "script-src 'unsafe-inline' 'sha-256-abcd'",
+            f"script-src 'unsafe-inline' 'sha-256-abcd' {NONCE}",
+            "FRESH",
+        ),
         ("", "", ""),
         (";;", ";;", ""),
     ],
@@ -70,6 +92,15 @@ def test_each_policy(before: str, after: str, nonce: str) -> None:
     assert edit(before) == (after, nonce)
     assert edit(before, name=CSP.lower() + b"-report-only") == (after, nonce)
     assert "unsafe-eval" not in after
+
+
+@pytest.mark.parametrize("ignored", ["script-src\xa0'self'", "script-src 'self' caf\xe9.test"])
+def test_a_directive_that_browsers_ignore_stays_ignored(ignored: str) -> None:
+    fields = ((CSP, f"{ignored}; connect-src a.test".encode("latin-1")),)
+    admitted = allow(fields, NEEDS, make_nonce=lambda: "FRESH")
+    assert admitted.nonce == ""
+    after = f"{ignored}; connect-src a.test {OWN} {SOCKET}"
+    assert admitted.fields[0][1].decode("latin-1") == after
 
 
 def test_a_direct_relay_is_let_through() -> None:
@@ -86,7 +117,7 @@ def test_policies_with_different_nonces_get_a_fresh_one() -> None:
     after, nonce = admitted.fields, admitted.nonce
     # The site's own nonce is not carried into a policy that does not have it.
     assert nonce == "FRESH"
-    assert after[0][1] == (b"script-src 'self' 'nonce-FRESH',script-src 'nonce-own' 'nonce-FRESH'")
+    assert after[0][1] == (b"script-src 'self' 'nonce-FRESH', script-src 'nonce-own' 'nonce-FRESH'")
     assert after[1][1] == b"script-src 'nonce-FRESH'"
 
 

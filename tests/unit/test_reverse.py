@@ -154,6 +154,15 @@ def test_the_origin_hears_its_own_address() -> None:
         ),
         ("img-src *.other.test 'self' data: *", "img-src *.other.test 'self' data: *"),
         ("img-src *.ww.bank.test", "img-src *.ww.bank.test"),
+        # Another service of the same host is not the site.
+        ("script-src https://www.bank.test:8443/", "script-src https://www.bank.test:8443/"),
+        ("img-src www.bank.test:443/a", "img-src www.bank.test:443/a http://localhost:8080/a"),
+        ("img-src www.bank.test:*", "img-src www.bank.test:* http://localhost:8080"),
+        ("img-src http://www.bank.test", "img-src http://www.bank.test http://localhost:8080"),
+        ("img-src http://www.bank.test:81", "img-src http://www.bank.test:81"),
+        # A scheme covers the site; the visitor comes by another one.
+        ("img-src https: data:", "img-src https: data: http://localhost:8080"),
+        ("connect-src wss:", "connect-src wss: ws://localhost:8080"),
         ("report-uri https://www.bank.test/r", "report-uri https://www.bank.test/r"),
         ("trusted-types www.bank.test", "trusted-types www.bank.test"),
         (
