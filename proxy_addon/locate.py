@@ -134,6 +134,8 @@ class Locator:
         if page[at] != 0x3C:  # "<"
             if page[at] in b"{[":
                 raise LeaveAlone("JSON")
+            if page[at] == 0:
+                raise LeaveAlone("a NUL")  # browsers differ about what it begins
             return at
         kind = self._kind()
         if kind in (b"!--", b"!"):

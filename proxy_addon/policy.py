@@ -8,6 +8,7 @@ from typing import Final
 
 from proxy_addon.coding import codings_of
 from proxy_addon.fields import Values, tokens
+from proxy_addon.prescan import is_known_charset
 
 SPLICE: Final = "splice"
 NOT_A_NAVIGATION: Final = "not a navigation"
@@ -42,9 +43,11 @@ def navigation(method: str, values: Values) -> str:
         return NOT_A_NAVIGATION
     if any(name in values for name in _FRAGMENT_HEADERS):
         return FRAGMENT
-    if not mode and values.get("upgrade-insecure-requests") != "1":
-        if "text/html" not in tokens(values.get("accept", "")):
-            return NOT_A_NAVIGATION
+    upgrades = values.get("upgrade-insecure-requests") == "1"
+    if mode and values.get("sec-fetch-dest") == "empty" and not upgrades:
+        return "download"  # a link that saves what it leads to
+    if not mode and not upgrades and "text/html" not in tokens(values.get("accept", "")):
+        return NOT_A_NAVIGATION
     return SPLICE
 
 
@@ -70,9 +73,9 @@ def must_sniff(values: Values) -> bool:
 
 
 def charset(values: Values) -> str:
-    """The charset that the Content-Type names, or ""."""
+    """The charset that the Content-Type names, or "": browsers go on looking past unknown ones."""
     match = _CHARSET.search(values.get("content-type", ""))
-    return match[1] if match else ""
+    return match[1] if match and is_known_charset(match[1]) else ""
 
 
 def page(status: int, values: Values, *, obey_no_transform: bool = True) -> str:
@@ -87,7 +90,7 @@ def page(status: int, values: Values, *, obey_no_transform: bool = True) -> str:
     if not is_html(values) and not must_sniff(values):
         # In XML one unescaped character of ours would be an error in place of the page.
         return "XHTML" if _type(values) == "application/xhtml+xml" else "not HTML"
-    if tokens(values.get("content-disposition", ""))[:1] == ["attachment"]:
+    if _is_attachment(values.get("content-disposition", "")):
         return "download"
     if "content-range" in values:
         return "part of a file"
@@ -96,6 +99,12 @@ def page(status: int, values: Values, *, obey_no_transform: bool = True) -> str:
     if codings_of(values.get("content-encoding", "")) is None:
         return "coding"
     return SPLICE
+
+
+def _is_attachment(disposition: str) -> bool:
+    """Browsers save what is not said to be inline, and show what only has a name."""
+    kind = disposition.partition(";")[0].strip().lower()
+    return kind not in ("", "inline") and "=" not in kind
 
 
 class PageFilter:

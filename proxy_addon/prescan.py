@@ -1,17 +1,19 @@
 """Which charset a browser would find declared in the first bytes of a page. Pure.
 
 Source: HTML Standard, "prescan a byte stream to determine its encoding". Chromium departs from it:
-what stands in a title, a script or the like is text to it, and declares nothing.
+what stands in a title, a script or the like is text to it, and declares nothing; and of attributes
+with the same name it takes the last.
 """
 
 import re
 from typing import Final
 
+import webencodings
+
 WINDOW_BYTES: Final = 1024
 
 _SPACE: Final = b"\t\n\f\r "
 _ENDS_META: Final = (b"\t", b"\n", b"\f", b"\r", b" ", b"/")
-_LABEL: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:()+-]{0,39}")
 _TEXT_ELEMENT: Final = re.compile(
     rb"<(title|textarea|script|style|xmp|iframe|noembed|noframes|noscript)[\t\n\f\r />]",
     re.IGNORECASE,
@@ -22,21 +24,25 @@ _CONTENT_CHARSET: Final = re.compile(
 )
 
 
+def is_known_charset(label: str) -> bool:
+    """Whether browsers know a label, which else counts as none. Source: Encoding Standard."""
+    return webencodings.lookup(label) is not None
+
+
 def declared_charsets(page: bytes | bytearray) -> tuple[bytes, bytes]:
     """What declared_charset() finds by the standard, and as Chromium reads."""
     data = bytes(page[:WINDOW_BYTES])
     label = declared_charset(data)
-    if not label or not _TEXT_ELEMENT.search(data):
-        return label, label
-    return label, declared_charset(data, sees_text=True)
+    return label, declared_charset(data, as_chromium=True)
 
 
-def declared_charset(page: bytes | bytearray, *, sees_text: bool = False) -> bytes:
+def declared_charset(page: bytes | bytearray, *, as_chromium: bool = False) -> bytes:
     """The label of the first charset declaration in the window, as it stands there; b"" for none.
 
-    A label that holds anything but the characters of encoding names counts as none.
+    A label that browsers do not know declares nothing.
 
-    Args: sees_text: what stands in an element that holds only text is passed over.
+    Args: as_chromium: what stands in an element that holds only text is passed over, and of
+        attributes with the same name the last counts.
     """
     data = bytes(page[:WINDOW_BYTES])
     at = 0
@@ -47,11 +53,11 @@ def declared_charset(page: bytes | bytearray, *, sees_text: bool = False) -> byt
                 return b""
             at = end + 3
         elif data[at : at + 5].lower() == b"<meta" and data[at + 5 : at + 6] in _ENDS_META:
-            attributes, at = _attributes(data, at + 5)
+            attributes, at = _attributes(data, at + 5, last=as_chromium)
             if label := _label_of(attributes):
                 return label
         elif data[at + 1 : at + 2].isalpha():
-            element = _TEXT_ELEMENT.match(data, at) if sees_text else None
+            element = _TEXT_ELEMENT.match(data, at) if as_chromium else None
             _, at = _attributes(data, _name_end(data, at + 1))
             if element:
                 closing = re.compile(rb"</%b[\t\n\f\r />]" % element[1], re.IGNORECASE)
@@ -75,7 +81,7 @@ def _label_of(attributes: dict[bytes, bytes]) -> bytes:
     if not label and attributes.get(b"http-equiv", b"").lower() == b"content-type":
         match = _CONTENT_CHARSET.search(attributes.get(b"content", b""))
         label = next((g for g in match.groups() if g is not None), b"") if match else b""
-    return label if _LABEL.fullmatch(label) else b""
+    return label if is_known_charset(label.decode("latin-1")) else b""
 
 
 def _name_end(data: bytes, at: int) -> int:
@@ -84,8 +90,11 @@ def _name_end(data: bytes, at: int) -> int:
     return at
 
 
-def _attributes(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
-    """The attributes from an index on, the first of each name, and the index behind them."""
+def _attributes(data: bytes, at: int, *, last: bool = False) -> tuple[dict[bytes, bytes], int]:
+    """The attributes from an index on, and the index behind them.
+
+    Args: last: of several with the same name the last counts, not the first.
+    """
     found: dict[bytes, bytes] = {}
     while True:
         while at < len(data) and data[at] in _SPACE + b"/":
@@ -108,7 +117,8 @@ def _attributes(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
             value, at = _value(data, at)
         if at >= len(data):
             return {}, at  # cut off: it declares nothing inside the window
-        found.setdefault(name, value)
+        if last or name not in found:
+            found[name] = value
 
 
 def _value(data: bytes, at: int) -> tuple[bytes, int]:

@@ -6,6 +6,8 @@ Source: HTML Standard, "Parsing HTML documents"; Encoding Standard, "BOM sniff".
 import re
 from typing import Final
 
+import webencodings
+
 from proxy_addon.locate import HOLD_LIMIT_BYTES, LeaveAlone, Locator
 from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
 from proxy_addon.prescan import declared_charsets
@@ -19,9 +21,7 @@ _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _BOM_LIMIT_BYTES: Final = 4
 # Charsets in which our ASCII bytes would mean something else.
-_WIDE_CHARSET: Final = re.compile(
-    r"utf-?16|utf-?32|ucs-?[24]|unicode|iso-10646|iso-2022|csunicode|csiso2022", re.IGNORECASE
-)
+_WIDE_CHARSETS: Final = frozenset({"utf-16le", "utf-16be", "iso-2022-jp", "replacement"})
 # What Chromium takes for HTML where no Content-Type says what it is.
 _SNIFF_WINDOW_BYTES: Final = 512
 _SNIFFED_AS_HTML: Final = re.compile(
@@ -39,7 +39,8 @@ class Splicer:
 
     Args:
         snippet: one script element, ASCII, already escaped.
-        charset: what the Content-Type header names, or "": then the page's own declaration counts.
+        charset: what the Content-Type header names, as browsers know it, or "": then the page's own
+            declaration counts.
         sniff: there is no Content-Type, and only what a browser takes for HTML is spliced.
         hold_limit_bytes: most bytes held while undecided.
     Limits:
@@ -135,7 +136,7 @@ class Splicer:
             self._narrow, start = bytearray(), 1
         elif held.startswith(_UTF8_BOM):
             self._charset, start = "utf-8", len(_UTF8_BOM)
-        elif _WIDE_CHARSET.search(self._charset) or 0 in held[:_BOM_LIMIT_BYTES]:
+        elif _is_wide(self._charset) or 0 in held[:_BOM_LIMIT_BYTES]:
             raise LeaveAlone("charset")
         if self._sniff and not _SNIFFED_AS_HTML.match(held, start):
             raise LeaveAlone("not HTML")
@@ -188,3 +189,8 @@ class Splicer:
         out = b"".join((held[:at], insert, held[at:])) if insert else bytes(held)
         held.clear()
         return out
+
+
+def _is_wide(label: str) -> bool:
+    encoding = webencodings.lookup(label)
+    return encoding is not None and encoding.name in _WIDE_CHARSETS

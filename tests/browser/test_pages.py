@@ -99,7 +99,24 @@ def test_each_charset(site: Pages, visitor: Page, charset: str, where: str) -> N
     assert visitor.title() == WORDS[charset]
 
 
+UNKNOWN = "<!doctype html><p>x</p>{meta}<meta charset=macintosh><p>caf\x8e</p>"
+
+
+@pytest.mark.parametrize("label", ["cp949", "ansi", "none", "macintosh"])
+def test_a_charset_that_no_browser_knows_counts_as_none(
+    site: Pages, visitor: Page, label: str
+) -> None:
+    page = UNKNOWN.format(meta="").encode("latin-1")
+    site.put("/charset", page, content_type=f"text/html; charset={label}")
+    assert same(site, visitor, "/charset")
+    page = UNKNOWN.format(meta=f"<meta charset={label}>").encode("latin-1")
+    site.put("/charset", page)
+    assert same(site, visitor, "/charset")
+    assert "café" in visitor.inner_text("body")
+
+
 QUIRKS = {
+    "nul before the doctype": "<!-- c -->\0<!doctype html><head><title>x</title></head>",
     "no doctype": "<html><body><p>x",
     "an old doctype": '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2//EN"><p>x',
     "limited quirks": '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "x"><p>x',
@@ -124,7 +141,7 @@ QUIRKS = {
 def test_each_hard_page(site: Pages, visitor: Page, name: str) -> None:
     site.put("/none", "<p>frame")
     site.put("/quirks", QUIRKS[name])
-    assert same(site, visitor, "/quirks")
+    assert same(site, visitor, "/quirks") is (name != "nul before the doctype")
     # The page's own script saw none of ours before it.
     if "window.first" in QUIRKS[name]:
         assert visitor.evaluate("window.first") == 1

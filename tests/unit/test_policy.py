@@ -14,7 +14,13 @@ def values(text: str) -> Values:
     [
         ("GET", "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: document", policy.SPLICE),
         ("POST", "Sec-Fetch-Mode: navigate", policy.SPLICE),
-        ("GET", "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: empty", policy.SPLICE),  # service worker
+        # A service worker passes a navigation on; a link with "download" saves what comes.
+        (
+            "GET",
+            "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: empty\nUpgrade-Insecure-Requests: 1",
+            policy.SPLICE,
+        ),
+        ("GET", "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: empty", "download"),
         ("GET", "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: iframe", policy.SPLICE),
         ("GET", "Sec-Fetch-Mode: navigate\nSec-Purpose: prefetch", policy.SPLICE),
         ("GET", "Sec-Fetch-Mode: cors\nAccept: text/html", "not a navigation"),
@@ -60,6 +66,10 @@ HTML = "Content-Type: text/html"
         (200, f"{HTML}\nContent-Encoding: gzip, gzip, gzip, gzip", "coding"),
         (200, f"{HTML}\nContent-Disposition: attachment; filename=a.html", "download"),
         (200, f"{HTML}\nContent-Disposition: inline", policy.SPLICE),
+        (200, f"{HTML}\nContent-Disposition: INLINE; filename=a.html", policy.SPLICE),
+        (200, f"{HTML}\nContent-Disposition: filename=a.html", policy.SPLICE),
+        (200, f"{HTML}\nContent-Disposition: download; filename=a.html", "download"),
+        (200, f"{HTML}\nContent-Disposition: Attachment", "download"),
         (200, f"{HTML}\nContent-Range: bytes 0-1/2", "part of a file"),
         (200, f"{HTML}\nCache-Control: max-age=1, no-transform", "no-transform"),
         (302, f"{HTML}\nLocation: /", "redirect"),
@@ -110,6 +120,8 @@ def test_frames_are_told_apart(text: str, expected: bool) -> None:
         (f"{HTML}; charset=Shift_JIS", "Shift_JIS"),
         (f'{HTML}; x=y; CHARSET = "koi8-r"', "koi8-r"),
         (f"{HTML}; charset=", ""),
+        (f"{HTML}; charset=cp949", ""),
+        (f"{HTML}; charset=none", ""),
     ],
 )
 def test_the_charset_of_the_header(text: str, expected: str) -> None:
