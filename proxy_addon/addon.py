@@ -24,7 +24,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proxy_addon import cookies, headers, identity, page, policy, reverse, settings, token
-from proxy_addon.coding import Body, body_for, whole_body
+from proxy_addon.coding import Body, body_for
 from proxy_addon.fields import Fields, Values, by_name, edited, tokens, without
 from proxy_addon.outcomes import MetricsServer, Outcomes
 from proxy_addon.page import Page, Visit
@@ -321,9 +321,8 @@ class Cobrowse:
             response.headers.fields = self._told(fields, reason) if is_live else fields
             return
         response.headers.fields = fields
-        if not is_live or page.is_taken_whole(values):
+        if not is_live:
             flow.metadata[_WHOLE] = True
-            response.stream = False
             return
         version, their_version = flow.request.http_version, response.http_version
         prepared = self._prepare(
@@ -336,7 +335,11 @@ class Cobrowse:
         )
         response.headers.fields = self._told(prepared.fields, reason, prepared.policy_changes)
         response.stream = self._way_of(
-            body_for(prepared.codings, prepared.splicer), prepared.splicer
+            body_for(prepared.codings, prepared.splicer),
+            prepared.splicer,
+            # An empty frame of HTTP/2 looks like the end of the page.
+            may_go_on=not their_version.startswith("HTTP/1"),
+            length=page.length_of(values),
         )
 
     def _prepare(
@@ -366,7 +369,7 @@ class Cobrowse:
         return prepared
 
     def response(self, flow: HTTPFlow) -> None:
-        """Splice a page that was taken whole."""
+        """Splice a synthetic page, another addon's."""
         if not flow.metadata.pop(_WHOLE, False):
             return
         response, visit = flow.response, flow.metadata[_VISIT]
@@ -374,7 +377,8 @@ class Cobrowse:
         fields, data = response.headers.fields, response.raw_content or b""
         try:
             prepared = self._prepare(flow, visit, fields, by_name(fields))
-            out = whole_body(prepared.codings, prepared.splicer, data)
+            body = body_for(prepared.codings, prepared.splicer)
+            out = body.feed(data) + body.close()
             outcome = prepared.splicer.outcome or ERROR
             if outcome == SPLICED:
                 length = (b"Content-Length", b"%d" % len(out))
@@ -388,18 +392,32 @@ class Cobrowse:
             outcome = ERROR
         self._count(outcome)
 
-    def _way_of(self, body: Body, splicer: Splicer) -> Callable[[bytes], list[bytes]]:
-        """The stream callable of one page. It returns lists: a bare b"" would end the page."""
+    def _way_of(
+        self, body: Body, splicer: Splicer, *, may_go_on: bool, length: int | None
+    ) -> Callable[[bytes], list[bytes]]:
+        """The stream callable of one page. It returns lists: a bare b"" would end the page.
+
+        Args: may_go_on: b"" may come before the end. length: of the body; None if not announced.
+        """
+        came, counted = 0, False
 
         def way(chunk: bytes) -> list[bytes]:
+            nonlocal came, counted
+            came += len(chunk)
             try:
-                out = body.feed(chunk) if chunk else body.close()
+                if chunk:
+                    out = body.feed(chunk)
+                elif not may_go_on or length == came:
+                    out = body.close()
+                else:
+                    out = body.pause() if length is None else b""
             except Exception:
                 # The callable must not raise: the visitor would be left with half a page.
                 logger.exception("cobrowse: a page passes unscanned after an error of ours")
                 out = body.give_up(ERROR)
-            if not chunk:
-                self._count(splicer.outcome or ERROR)
+            if not counted and splicer.outcome is not None:
+                counted = True
+                self._count(splicer.outcome)
             return [out] if out else []
 
         return way

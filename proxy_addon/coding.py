@@ -10,32 +10,30 @@ Source: RFC 9110, 8.4.1 (content codings); Chromium, by trial.
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-import deflate
-
 from proxy_addon.compression import CODINGS, NO_CODING, Broken, Encoder, decoder, encoder
 from proxy_addon.fields import tokens
 from proxy_addon.locate import HOLD_LIMIT_BYTES, UNDECIDED
-from proxy_addon.splice import ERROR, Splicer
+from proxy_addon.splice import Splicer
 
 NOT_CODED: Final = "not in its coding"
 _ALIASES: Final = {"x-gzip": "gzip"}
 # More of them than any server means.
 _MAX_STACKED: Final = 3
-_MAX_WHOLE_BYTES: Final = 1024 * 1024
 # Beyond a size that any page may have: more than deflate can mean by so many bytes. Other codings,
 # and several at once, can mean so much more that one page would stop the proxy for all.
 _ANY_PAGE_BYTES: Final = 64 * 1024 * 1024
 _MAX_EXPANSION: Final = 1_100
-_WHOLE_GZIP_LEVEL: Final = 2
 
 
 class Body(Protocol):
     """A body on its way: feed() takes what came, and each method returns what may go on.
 
-    give_up() ends the search for a place, after a bug of ours; feed() and close() work after it.
+    pause() lets go of what is held where the page may have ended, or may go on. give_up() ends the
+    search for a place, after a bug of ours; feed() and close() work after both.
     """
 
     def feed(self, chunk: bytes) -> bytes: ...
+    def pause(self) -> bytes: ...
     def close(self) -> bytes: ...
     def give_up(self, outcome: str) -> bytes: ...
 
@@ -54,33 +52,6 @@ def codings_of(value: str) -> tuple[str, ...] | None:
 def body_for(codings: Sequence[str], splicer: Splicer) -> Body:
     """The way of one page."""
     return CodedBody(codings, splicer) if codings else splicer
-
-
-def whole_body(codings: Sequence[str], splicer: Splicer, data: bytes) -> bytes:
-    """A body that is here from end to end, on its way at once."""
-    if tuple(codings) == ("gzip",):
-        page = _whole_gzip(data)
-        if page is not None:
-            page = splicer.feed(page) + splicer.close()
-            return bytes(deflate.gzip_compress(page, _WHOLE_GZIP_LEVEL))
-    body = body_for(codings, splicer)
-    try:
-        return body.feed(data) + body.close()
-    except Exception:
-        body.give_up(ERROR)
-        raise
-
-
-def _whole_gzip(data: bytes) -> bytes | None:
-    """The content of a sound gzip body of one member; None for any other."""
-    size = int.from_bytes(data[-4:], "little")
-    if not 0 < size <= _MAX_WHOLE_BYTES:
-        return None
-    try:
-        page = bytes(deflate.gzip_decompress(data))
-    except (deflate.DeflateError, ValueError):
-        return None
-    return page if len(page) == size else None
 
 
 class CodedBody:
@@ -130,6 +101,19 @@ class CodedBody:
         if self._decoders[-1].complete:
             return out + self._finish()
         return out + self._flush()  # it was cut: its end is missing here too
+
+    def pause(self) -> bytes:
+        if self._state in ("as it came", "ended"):
+            return b""
+        if self._state == "undecided" and not self._decoded_bytes:
+            return self.give_up(UNDECIDED)
+        out = self._encode(self._splicer.pause())
+        if not self._encoders or not self._decoders[-1].complete:
+            return out + self._flush()
+        # All that came is whole; of the codings only zstd can go on after that, with a new frame.
+        out += self._finish()
+        self._state, self._encoders = "coding", []
+        return out
 
     def give_up(self, outcome: str) -> bytes:
         if self._state == "undecided":

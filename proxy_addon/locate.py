@@ -78,6 +78,11 @@ class Locator:
         self._head_at: int | None = None  # where <head> begins; None while outside it
         self._early_at: int | None = None  # behind the last declaration that must come early
 
+    @property
+    def in_head(self) -> bool:
+        """Whether <head> has begun, so that no token to come can make the place a wrong one."""
+        return self._head_at is not None
+
     def locate(self) -> int | None:
         """The place, or None when more of the page is needed. Raises: LeaveAlone."""
         try:

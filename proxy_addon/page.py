@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from proxy_addon import csp, headers, policy
 from proxy_addon.coding import codings_of
@@ -11,10 +10,6 @@ from proxy_addon.reverse import Sides
 from proxy_addon.settings import ProxySettings
 from proxy_addon.snippet import SnippetMaker
 from proxy_addon.splice import Splicer
-
-# A compressed page of a known length up to this one is taken whole: it costs half of what it costs
-# as a stream, and holds no more than the splicer may hold anyway.
-WHOLE_LIMIT_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -44,15 +39,6 @@ class Page:
 def length_of(values: Values) -> int | None:
     length = values.get("content-length", "")
     return int(length) if length.isdecimal() and len(length) < 16 else None
-
-
-def is_taken_whole(values: Values) -> bool:
-    """Whether a page is better taken whole than as a stream."""
-    length = length_of(values)
-    codings = codings_of(values.get("content-encoding", ""))
-    if codings not in (("gzip",), ("zstd",)):
-        return False  # br takes so long to encode that the head should go ahead
-    return length is not None and length <= WHOLE_LIMIT_BYTES
 
 
 def decide(visit: Visit, status: int, fields: Fields, values: Values, proxy: ProxySettings) -> str:

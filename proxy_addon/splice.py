@@ -8,7 +8,7 @@ from typing import Final
 
 import webencodings
 
-from proxy_addon.locate import HOLD_LIMIT_BYTES, LeaveAlone, Locator
+from proxy_addon.locate import HOLD_LIMIT_BYTES, UNDECIDED, LeaveAlone, Locator
 from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
 from proxy_addon.prescan import declared_charsets
 from proxy_addon.snippet import OPENING
@@ -104,6 +104,21 @@ class Splicer:
         except LeaveAlone as reason:
             return self._pass(str(reason))
         return self._insert()
+
+    def pause(self) -> bytes:
+        """The page may end here, or go on: return the bytes held.
+
+        What is not certain yet, though it would be at the end, leaves the page as it is.
+        """
+        if self.outcome is not None or not self._held:
+            return b""
+        is_certain = self._place is not None or (
+            self._locator is not None and self._locator.in_head
+        )
+        is_declared = bool(self._charset) or declared_charsets(self._held) != (b"", b"")
+        if is_certain and (is_declared or len(self._held) >= CHARSET_WINDOW_BYTES):
+            return self.close()
+        return self._pass(UNDECIDED)
 
     def give_up(self, outcome: str) -> bytes:
         """Stop looking and return the bytes held."""

@@ -154,6 +154,27 @@ def test_a_page_that_another_proxy_has_spliced_is_left_alone(head: bytes, charse
     assert splice(one_by_one, charset=charset) == (page, "carries the script already")
 
 
+@pytest.mark.parametrize(
+    ("pieces", "placed"),
+    [
+        ([b"\n", b"<!doctype html><head><meta charset=utf-8><p>"], False),
+        ([b"\xef\xbb", b"\xbf<!doctype html><head>"], False),
+        ([b"", b"<!doctype html><head><meta charset=utf-8><p>"], True),
+        ([b"<!doctype html><ht", b"ml><head><meta charset=utf-8><p>"], False),
+        ([b"<!doctype html><head><p>", b"<meta charset=utf-8>"], False),
+        ([b"<!doctype html><head><meta charset=utf-8>", b"<p>"], True),
+        ([b"<!doctype html><head><meta charset=utf-8><tit", b"le>x"], True),
+    ],
+)
+def test_after_a_pause_only_what_was_certain_holds(pieces: list[bytes], placed: bool) -> None:
+    splicer = Splicer(SNIPPET)
+    out = b"".join([splicer.feed(piece) + splicer.pause() for piece in pieces]) + splicer.close()
+    assert out.replace(SNIPPET, b"", 1) == b"".join(pieces)
+    assert (splicer.outcome == SPLICED) is placed
+    whole, _ = splice([b"".join(pieces)])
+    assert not placed or out == whole
+
+
 def test_a_snippet_that_is_not_ascii_is_our_own_bug() -> None:
     with pytest.raises(ValueError, match="ASCII"):
         Splicer("é".encode())

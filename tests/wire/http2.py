@@ -111,6 +111,7 @@ class H2Origin:
         self.port = port
         self.headers: Headers = []
         self.body = b""
+        self.frames: list[bytes] = []  # in place of body, one frame of data each
         self.requests: list[Headers] = []
 
 
@@ -132,7 +133,9 @@ def h2_origin(certificate: Path) -> Iterator[H2Origin]:
                     if isinstance(event, h2.events.RequestReceived):
                         origin.requests.append(_texts(event.headers))
                         connection.send_headers(event.stream_id, origin.headers)
-                        connection.send_data(event.stream_id, origin.body, end_stream=True)
+                        for frame in origin.frames or [origin.body]:
+                            connection.send_data(event.stream_id, frame)
+                        connection.end_stream(event.stream_id)
                 secured.sendall(connection.data_to_send())
 
     with listening(serve) as origin.port:

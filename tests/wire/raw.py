@@ -137,6 +137,14 @@ class Client:
         """A whole chunked body."""
         return b"".join(iter(self.chunk, b""))
 
+    def chunked_so_far(self) -> bytes:
+        """What came of a chunked body before the connection ended."""
+        data, out = self.rest(), b""
+        while data:
+            size, _, rest = data.partition(b"\r\n")
+            out, data = out + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+        return out
+
     def body(self, fields: dict[str, str]) -> bytes:
         """A whole body, as its head says it is framed."""
         if fields.get("transfer-encoding") == "chunked":

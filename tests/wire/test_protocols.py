@@ -1,6 +1,7 @@
 """Pages over the pairs of protocols that mitmproxy makes: 1.0, 1.1 and 2, to visitor and origin."""
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.stack import API_KEY, CONFIG, GROUP
 from tests.wire.http2 import H2Client, H2Origin, h2_origin, make_certificate
 from tests.wire.mitmdump import mitmdump
 from tests.wire.raw import Client, RawServer, raw_server
-from tests.wire.test_addon_wire import NAVIGATE, PAGE, response, snippet_of
+from tests.wire.test_addon_wire import HEAD, NAVIGATE, PAGE, response, snippet_of
 
 CODE: dict[str, Callable[[bytes], bytes]] = {
     "": lambda page: page,
@@ -77,6 +78,63 @@ def test_http2_to_http2(http2: tuple[int, H2Origin], coding: str) -> None:
     assert dict(sent)[":authority"] == f"127.0.0.1:{origin.port}"
     cookies = "; ".join(value for name, value in sent if name == "cookie")
     assert cookies == "customer_no=NB-1; z=1"
+
+
+EMPTY: dict[str, tuple[str, list[bytes], bool]] = {
+    "first": ("", [b"", PAGE], True),
+    "after a space": ("", [b"\n", b"", PAGE], False),
+    "in a byte order mark": ("", [b"\xef\xbb", b"", b"\xbf" + PAGE], False),
+    "between frames of zstd": (
+        "zstd",
+        [zstd.compress(PAGE[:500]), b"", zstd.compress(PAGE[500:])],
+        True,
+    ),
+    "in gzip": ("gzip", [gzip.compress(PAGE)[:50], b"", gzip.compress(PAGE)[50:]], True),
+    "last": ("", [PAGE, b""], True),
+}
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("where", EMPTY)
+def test_an_empty_frame_is_not_the_end(
+    http2: tuple[int, H2Origin], where: str, length: bool
+) -> None:
+    port, origin = http2
+    coding, origin.frames, placed = EMPTY[where]
+    size = sum(map(len, origin.frames))
+    origin.headers = [(":status", "200"), ("content-type", "text/html; charset=utf-8")]
+    origin.headers += [("content-encoding", coding)] if coding else []
+    origin.headers += [("content-length", str(size))] if length else []
+    with H2Client(port) as client:
+        _, body = client.get(f"127.0.0.1:{port}", NAVIGATES, ("accept-encoding", "gzip, zstd"))
+    origin.frames = []
+    page = DECODE[coding](body)
+    before, mark, rest = page.partition(b'<script id="glance-cobrowse"')
+    after = rest.partition(b"</script>")[2] if mark else b""
+    assert before + after in (PAGE, b"\n" + PAGE, b"\xef\xbb\xbf" + PAGE)
+    assert not mark or before.endswith(HEAD)
+    assert bool(mark) is (placed or length)
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+@pytest.mark.parametrize("page", [PAGE, PAGE[:200]])
+def test_a_body_that_is_shorter_than_announced(
+    http1: tuple[int, RawServer], coding: str, page: bytes
+) -> None:
+    """Old servers announce the length of what they then compress. A browser shows what came."""
+    port, origin = http1
+    body = CODE[coding](page)
+    fields = ["HTTP/1.1 200 OK", "Content-Type: text/html; charset=utf-8", "Content-Length: 50000"]
+    fields += [f"Content-Encoding: {coding}"] if coding else []
+    origin.answers_and_closes("\r\n".join([*fields, "", ""]).encode() + body)
+    with Client(port) as client:
+        client.send("GET / HTTP/1.1", f"Host: 127.0.0.1:{port}", NAVIGATE, "Accept-Encoding: gzip")
+        status, _ = client.head()
+        assert status == 200
+        shown = client.chunked_so_far()
+    shown = zlib.decompressobj(31).decompress(shown) if coding else shown
+    assert shown.startswith(HEAD + b"<script id=")
+    assert shown.partition(b"</script>")[2] == page.removeprefix(HEAD)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
