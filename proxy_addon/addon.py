@@ -9,7 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,15 +16,22 @@ from urllib.parse import urlsplit
 import msgspec
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
-from mitmproxy.http import Headers, HTTPFlow, Response
+from mitmproxy.http import Headers, HTTPFlow, Request, Response
 from mitmproxy.log import ALERT
-from mitmproxy.net.http import url as mitm_url
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proxy_addon import cookies, headers, identity, page, policy, reverse, settings, token
 from proxy_addon.coding import Body, body_for
 from proxy_addon.fields import Fields, Values, by_name, edited, tokens, without
+from proxy_addon.origins import (
+    STANDARD_PORTS,
+    address_of,
+    host_and_port,
+    last_item,
+    origin_of,
+    others,
+)
 from proxy_addon.outcomes import MetricsServer, Outcomes
 from proxy_addon.page import Page, Visit
 from proxy_addon.paths import Ours, classify
@@ -42,7 +48,6 @@ _NOT_FOR_THE_RELAY: Final = frozenset(
     {b"cookie", b"authorization", b"proxy-authorization", b"referer", b"sec-websocket-extensions"}
     | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 )
-_STANDARD_PORTS: Final = {"http": 80, "https": 443}
 _DEBUG_HEADER: Final = b"X-Cobrowse"
 _VISIT: Final = "cobrowse_visit"
 _WHOLE: Final = "cobrowse_whole"
@@ -137,7 +142,7 @@ class Cobrowse:
     async def _answer(self, flow: HTTPFlow, ours: Ours) -> None:
         values = by_name(flow.request.headers.fields)
         try:
-            if _has_body(values):
+            if _has_body(flow.request, values):
                 # None of ours has one, and mitmproxy would keep it all before it answered.
                 flow.kill()  # type: ignore[no-untyped-call, unused-ignore]
             elif ours is Ours.TOKEN:
@@ -154,7 +159,9 @@ class Cobrowse:
         values = by_name(fields)
         origin, host = self._visitor_origin(flow, values)
         is_reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
-        sides = self._retarget(flow, origin, host) if is_reverse else reverse.Sides(origin, origin)
+        sides = reverse.Sides(origin, origin)
+        if is_reverse:
+            sides = self._retarget(flow, origin, host)
         group_id, group = self.settings.group_for(host) or ("", settings.GroupSettings())
         reason = policy.navigation(request.method, values)
         if reason == policy.SPLICE:
@@ -175,7 +182,7 @@ class Cobrowse:
         request.headers.fields = edited(cookies.strip(request.headers.fields), edits)
         # A small upload is kept whole, so that an origin that answers before it has read it all
         # still gets its answer through.
-        request.stream = _has_body(values) and _is_large(values)
+        request.stream = _is_large(request, values)
         flow.metadata[_VISIT] = Visit(
             sides=sides,
             is_reverse=is_reverse,
@@ -192,16 +199,18 @@ class Cobrowse:
         request = flow.request
         origins = self.settings.proxy.origins
         if upstream := origins.get(host):
-            request.scheme, request.host, request.port = _address(upstream)
+            request.scheme, request.host, request.port = address_of(upstream)
         if self._keep_host:
             # The site knows the visitor's name for it, though perhaps not the scheme.
             netloc = origin.partition("://")[2]
         else:
-            netloc = mitm_url.hostport(request.scheme, request.host, request.port)
+            knows_us = bool(request.data.authority) or "host" in request.headers
+            netloc = host_and_port(request.scheme, request.host, request.port)
             request.host_header = netloc
-        return reverse.Sides(
-            f"{request.scheme}://{netloc}", origin, _others(tuple(origins.items()), origin, host)
-        )
+            if not knows_us:
+                return reverse.Sides(origin, origin)  # HTTP/1.0: where the visitor is is not said
+        upstream = f"{request.scheme}://{netloc.lower()}"
+        return reverse.Sides(upstream, origin, others(tuple(origins.items()), origin, host))
 
     async def _send_to_relay(self, flow: HTTPFlow, values: Values, ours: Ours) -> bool:
         """Point a request at the relay. False where the path is not asked for in the right way."""
@@ -219,20 +228,20 @@ class Cobrowse:
         if peer in self.settings.proxy.trusted_peers:
             peer = values.get("x-forwarded-for") or peer
         query = request.path.partition("?")[2]
-        request.scheme, request.host, request.port = _address(self.settings.proxy.relay)
+        request.scheme, request.host, request.port = address_of(self.settings.proxy.relay)
         request.path = f"/visitor/{ours.value}" + (f"?{query}" if query else "")
         kept = Headers(without(request.headers.fields, _NOT_FOR_THE_RELAY))
         kept["X-Forwarded-For"] = peer
         kept["X-Forwarded-Proto"] = urlsplit(origin).scheme
         kept["X-Forwarded-Host"] = urlsplit(origin).netloc
         request.headers = kept
-        request.host_header = mitm_url.hostport(request.scheme, request.host, request.port)
+        request.host_header = host_and_port(request.scheme, request.host, request.port)
         return True
 
     async def _relay_is_up(self) -> bool:
         if time.monotonic() - self._relay_was_up_at < PROBE_GOOD_FOR_S:
             return True
-        _, host, port = _address(self.settings.proxy.relay)
+        _, host, port = address_of(self.settings.proxy.relay)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 _, writer = await asyncio.open_connection(host, port)
@@ -274,11 +283,14 @@ class Cobrowse:
         scheme = "https" if flow.client_conn.tls else "http"
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             scheme = request.scheme
-        netloc = request.host_header or request.host
+        # As it was sent: mitmproxy's own properties decode punycode.
+        authority = request.data.authority.decode("latin-1")
+        netloc = authority or values.get("host") or request.host
         if flow.client_conn.peername[0] in self.settings.proxy.trusted_peers:
-            scheme = values.get("x-forwarded-proto", scheme)
-            netloc = values.get("x-forwarded-host", netloc)
-        return _origin_of(scheme, netloc.lower())
+            forwarded = last_item(values.get("x-forwarded-proto", ""))
+            scheme = forwarded if forwarded in STANDARD_PORTS else scheme
+            netloc = last_item(values.get("x-forwarded-host", "")) or netloc
+        return origin_of(scheme, netloc.lower())
 
     # -- responses -------------------------------------------------------------------------------
 
@@ -444,47 +456,22 @@ def _nonce() -> str:
     return secrets.token_urlsafe(16)
 
 
-@lru_cache(maxsize=1024)
-def _origin_of(scheme: str, netloc: str) -> tuple[str, str]:
-    """scheme://host[:port] as browsers write it, and the host."""
-    try:
-        host, port = mitm_url.parse_authority(netloc, check=False)
-    except ValueError:
-        host, port = netloc, None
-    literal = f"[{host}]" if ":" in host else host
-    is_standard = port in (None, _STANDARD_PORTS.get(scheme))
-    return f"{scheme}://{literal}" + ("" if is_standard else f":{port}"), host
-
-
-@lru_cache(maxsize=1024)
-def _others(
-    origins: tuple[tuple[str, str], ...], origin: str, host: str
-) -> tuple[tuple[str, str], ...]:
-    """The other sites behind this proxy: (upstream, visitor's), at the visitor's own port."""
-    scheme, _, netloc = origin.partition("://")
-    port = netloc.removeprefix(f"[{host}]").removeprefix(host)
-    return tuple(
-        (upstream.rstrip("/").lower(), f"{scheme}://{other}{port}")
-        for other, upstream in origins
-        if other != host
-    )
-
-
-def _address(url: str) -> tuple[str, str, int]:
-    """scheme, host and port of a URL that the settings have checked."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _STANDARD_PORTS[parts.scheme]
-
-
-def _has_body(values: Values) -> bool:
+def _has_body(request: Request, values: Values) -> bool:
+    if _is_endless(request, values):
+        return request.method not in ("GET", "HEAD")
     return "transfer-encoding" in values or values.get("content-length", "0").strip() != "0"
 
 
-def _is_large(values: Values) -> bool:
+def _is_large(request: Request, values: Values) -> bool:
     length = values.get("content-length", "0")
-    if "transfer-encoding" in values or not length.isdecimal():
+    if "transfer-encoding" in values or _is_endless(request, values) or not length.isdecimal():
         return True
-    return int(length) > BUFFERED_UPLOAD_BYTES
+    return len(length) > 9 or int(length) > BUFFERED_UPLOAD_BYTES
+
+
+def _is_endless(request: Request, values: Values) -> bool:
+    """Whether a request may carry a body of any length, as it can in HTTP/2 without saying so."""
+    return not request.http_version.startswith("HTTP/1") and "content-length" not in values
 
 
 def _plain(status: int, text: str, content_type: str = "text/plain") -> Response:

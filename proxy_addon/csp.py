@@ -215,11 +215,11 @@ def wants_integrity(integrity_policy: str) -> bool:
     return any("script" in destinations.split() for destinations in lists)
 
 
-def moved(value: bytes, upstream: str, visitor: str, *, is_plain: bool) -> bytes:
-    """A policy header in which what names the site's own host names the visitor's for it too.
+def moved(value: bytes, pairs: Sequence[tuple[str, str]], *, is_plain: bool) -> bytes:
+    """A policy header in which what names a site's own host names the visitor's for it too.
 
     Args:
-        upstream, visitor: scheme://host[:port].
+        pairs: (upstream, visitor's) of each site, scheme://host[:port]; the page's own first.
         is_plain: the visitor comes by http: then upgrade-insecure-requests would send every
             request of the page to a port that speaks no TLS.
     """
@@ -228,24 +228,24 @@ def moved(value: bytes, upstream: str, visitor: str, *, is_plain: bool) -> bytes
         before, policy = parse(text), parse(text)
         for name, sources in before.items():
             if _TAKES_HOSTS.search(name):
-                policy[name] = [*sources, *_visitors(sources, upstream, visitor)]
+                policy[name] = [*sources, *_visitors(sources, pairs)]
         if is_plain:
             policy.pop("upgrade-insecure-requests", None)
         texts.append(text if policy == before else rewritten(text, policy))
     return ",".join(texts).encode("latin-1")
 
 
-def _visitors(sources: Sequence[str], upstream: str, visitor: str) -> list[str]:
-    """What the sources that cover the upstream's address are for the visitor's."""
-    scheme, _, netloc = visitor.partition("://")
+def _visitors(sources: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """What the sources that cover an upstream's address are for the visitor's."""
     found = []
-    for source in sources:
-        path = _covered_path(source, upstream, is_plain=scheme == "http")
-        if path is not None:
-            is_socket = source.lower().startswith("ws")
-            found.append(
-                f"{scheme.replace('http', 'ws') if is_socket else scheme}://{netloc}{path}"
-            )
+    for upstream, visitor in pairs:
+        scheme, _, netloc = visitor.partition("://")
+        for source in sources:
+            path = _covered_path(source, upstream, is_plain=scheme == "http")
+            if path is not None:
+                is_socket = source.lower().startswith("ws")
+                own = scheme.replace("http", "ws") if is_socket else scheme
+                found.append(f"{own}://{netloc}{path}")
     known = set(sources)
     return [source for source in dict.fromkeys(found) if source not in known]
 

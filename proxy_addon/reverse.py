@@ -5,7 +5,6 @@ itself. Bodies are not touched: a page's absolute links lead where they say.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -39,6 +38,11 @@ class Sides:
     visitor: str
     others: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """(upstream, visitor's) of all sites, this one first."""
+        return ((self.upstream, self.visitor), *self.others)
+
 
 def to_origin(values: Values, sides: Sides) -> dict[bytes, bytes | None]:
     """Edits that let Origin and Referer name the site's own address."""
@@ -46,7 +50,11 @@ def to_origin(values: Values, sides: Sides) -> dict[bytes, bytes | None]:
     for name in ("origin", "referer"):
         if name in values:
             value = values[name].encode("latin-1")
-            edits[name.encode("ascii")] = _moved(value, sides.visitor, sides.upstream)
+            for upstream, visitor in sides.pairs:
+                new = _moved(value, visitor, upstream)
+                if new is not value:
+                    break
+            edits[name.encode("ascii")] = new
     return edits
 
 
@@ -65,7 +73,7 @@ def from_origin(fields: Fields, sides: Sides, options: ReverseSettings) -> Field
         elif lower == b"link" and options.links:
             value = _LINK_URL.sub(lambda m: b"<" + _visitors(m[1], sides) + b">", value)
         elif lower in csp.HEADERS and options.csp:
-            value = csp.moved(value, sides.upstream, sides.visitor, is_plain=is_plain)
+            value = csp.moved(value, sides.pairs, is_plain=is_plain)
         elif lower == b"strict-transport-security" and not options.keep_hsts:
             continue
         elif lower == b"alt-svc" and not options.keep_alt_svc:
@@ -118,8 +126,7 @@ def _covers(domain: str, host: str) -> bool:
 
 def _visitors(url: bytes, sides: Sides) -> bytes:
     """A URL of one of our sites under the visitor's name for it; any other as it is."""
-    pairs: Sequence[tuple[str, str]] = ((sides.upstream, sides.visitor), *sides.others)
-    for upstream, visitor in pairs:
+    for upstream, visitor in sides.pairs:
         new = _moved(url, upstream, visitor)
         if new is not url:
             return new

@@ -277,3 +277,103 @@ async def test_the_origins_certificate_is_asked_for_in_its_own_name(addon: Cobro
     server = Server(address=("first.internal", 443))
     addon.server_connect(ServerConnectionHookData(server=server, client=flow.client_conn))
     assert server.sni == "first.internal"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "origin"),
+    [
+        ({"proto": "https, http"}, "http://shop.test"),
+        ({"proto": "http, HTTPS "}, "https://shop.test"),
+        ({"proto": "gopher"}, "http://shop.test"),
+        ({"proto": "https", "host": "evil.test, Public.test"}, "https://public.test"),
+        ({"host": ""}, "http://shop.test"),
+    ],
+)
+async def test_of_forwarded_lists_the_last_item_counts(
+    addon: Cobrowse, tmp_path: Path, forwarded: dict[str, str], origin: str
+) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text('[proxy]\ntrusted_peers = ["10.0.0.1"]\n[groups.1]\n')
+    fields = {f"x_forwarded_{name}": value for name, value in forwarded.items()}
+    flow = reverse_flow("10.0.0.1", **fields)
+    assert flow.response is not None
+    flow.response.headers["location"] = "http://first.internal:8000/next"
+    await through(addon, flow, path)
+    assert flow.response.headers["location"] == f"{origin}/next"
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2.0"])
+async def test_a_punycode_host_has_its_own_origin(
+    addon: Cobrowse, tmp_path: Path, version: str
+) -> None:
+    path = tmp_path / "cobrowse.toml"
+    host = "xn--bcher-kva.test"
+    path.write_text(f'[groups.1]\n[proxy.origins]\n"{host}" = "http://10.0.0.2:81"')
+    flow = reverse_flow(host=host)
+    flow.request.http_version = version
+    if version == "HTTP/2.0":
+        del flow.request.headers["host"]
+        flow.request.data.authority = host.encode()
+    assert flow.response is not None
+    flow.response.headers["location"] = "http://10.0.0.2:81/next"
+    await through(addon, flow, path)
+    assert flow.request.host == "10.0.0.2"
+    assert flow.response.headers["location"] == f"http://{host}/next"
+
+
+async def test_without_a_host_nothing_is_translated(addon: Cobrowse, config: Path) -> None:
+    flow = reverse_flow()
+    del flow.request.headers["host"]
+    assert flow.response is not None
+    flow.response.headers["location"] = "http://first.internal:8000/next"
+    await through(addon, flow, config)
+    assert flow.response.headers["location"] == "http://first.internal:8000/next"
+
+
+async def test_names_count_however_they_are_written(addon: Cobrowse, tmp_path: Path) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text(
+        '[groups.1]\n[proxy.origins]\n"shop.test" = "http://SHOP.Internal"\n'
+        '"bank.test" = "https://Bank.Internal:443/"'
+    )
+    for before, after in (
+        ("http://shop.internal/x", "http://shop.test/x"),
+        ("https://bank.internal/x", "http://bank.test/x"),
+    ):
+        flow = reverse_flow()
+        assert flow.response is not None
+        flow.response.headers["location"] = before
+        await through(addon, flow, path)
+        assert flow.response.headers["location"] == after
+
+
+@pytest.mark.parametrize(
+    ("version", "method", "fields", "streams"),
+    [
+        ("HTTP/2.0", "POST", {}, True),
+        ("HTTP/2.0", "GET", {}, True),
+        ("HTTP/2.0", "POST", {"content_length": "10"}, False),
+        ("HTTP/1.1", "POST", {}, False),
+        ("HTTP/1.1", "POST", {"content_length": "9" * 30}, True),
+    ],
+)
+async def test_uploads_of_unknown_length_are_not_kept(
+    addon: Cobrowse, config: Path, version: str, method: str, fields: dict[str, str], streams: bool
+) -> None:
+    flow = reverse_flow(**fields)
+    flow.request.http_version, flow.request.method = version, method
+    await through(addon, flow, config)
+    assert flow.request.stream is streams
+
+
+@pytest.mark.parametrize(("fields", "killed"), [({}, True), ({"content_length": "0"}, False)])
+async def test_an_endless_body_for_a_reserved_path_is_not_kept(
+    addon: Cobrowse, config: Path, fields: dict[str, str], killed: bool
+) -> None:
+    flow = reverse_flow(**fields)
+    flow.request.http_version, flow.request.method = "HTTP/2.0", "POST"
+    flow.request.path, flow.response = "/.cobrowse/nothing", None
+    with taddons.context(addon) as context:
+        context.configure(addon, cobrowse_config=str(config))
+        await ask(addon, flow)
+    assert (flow.error is not None) is killed

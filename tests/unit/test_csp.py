@@ -148,7 +148,7 @@ def test_a_hostile_policy_costs_linear_time() -> None:
     after, _ = edit(f"default-src {sources}")
     assert after.endswith(f"{NONCE}; connect-src {sources} {OWN} {SOCKET}")
     hosts = " ".join(f"shop.test/{number}" for number in range(50_000))
-    moved(f"img-src {hosts}".encode(), "http://shop.test", "http://localhost", is_plain=True)
+    moved(f"img-src {hosts}".encode(), [("http://shop.test", "http://localhost")], is_plain=True)
 
 
 def test_a_change_is_told_exactly() -> None:

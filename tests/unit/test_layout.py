@@ -14,8 +14,9 @@ FORBIDDEN = {
 IMPURE = {"asyncio", "logging", "mitmproxy", "os", "pathlib", "random", "secrets", "socket", "time"}
 PURE = (
     *("proxy_addon/" + name for name in ("coding", "compression", "cookies", "csp", "fields")),
-    *("proxy_addon/" + name for name in ("headers", "identity", "locate", "page", "paths")),
-    *("proxy_addon/" + name for name in ("policy", "prescan", "reverse", "snippet", "splice")),
+    *("proxy_addon/" + name for name in ("headers", "identity", "locate", "origins", "page")),
+    *("proxy_addon/" + name for name in ("paths", "policy", "prescan", "reverse", "snippet")),
+    "proxy_addon/splice",
     "proxy_addon/token",
     *("relay/" + name for name in ("auth", "errors", "outbox", "replay", "session", "wire")),
 )

@@ -135,6 +135,7 @@ def test_the_origin_hears_its_own_address() -> None:
         b"origin": b"https://www.bank.test",
         b"referer": b"https://www.bank.test/a?b",
     }
+    assert to_origin({"origin": "http://o"}, PLAIN) == {b"origin": b"http://other:81"}
     foreign = {"origin": "null", "referer": "https://elsewhere.test/"}
     assert to_origin(foreign, PLAIN) == {
         b"origin": b"null",
@@ -154,6 +155,8 @@ def test_the_origin_hears_its_own_address() -> None:
         ),
         ("img-src *.other.test 'self' data: *", "img-src *.other.test 'self' data: *"),
         ("img-src *.ww.bank.test", "img-src *.ww.bank.test"),
+        # Another site behind the same proxy.
+        ("connect-src http://other:81/a", "connect-src http://other:81/a http://o/a"),
         # Another service of the same host is not the site.
         ("script-src https://www.bank.test:8443/", "script-src https://www.bank.test:8443/"),
         ("img-src www.bank.test:443/a", "img-src www.bank.test:443/a http://localhost:8080/a"),
@@ -172,5 +175,5 @@ def test_the_origin_hears_its_own_address() -> None:
     ],
 )
 def test_policies_that_name_the_host(before: str, after: str) -> None:
-    moved = csp.moved(before.encode(), PLAIN.upstream, PLAIN.visitor, is_plain=True)
+    moved = csp.moved(before.encode(), PLAIN.pairs, is_plain=True)
     assert moved.decode() == after
