@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from proxy_addon.compression import CODINGS
-from proxy_addon.fields import Fields, Values, by_name, edited, tokens
+from proxy_addon.fields import Fields, Values, edited, tokens
 
 # A cached copy or a part of one must never carry another visitor's values or an old nonce, and a
 # 304 would bring one back.
@@ -89,7 +89,8 @@ def varied(fields: Fields, field: bytes) -> Fields:
 
     Else a browser shows in a tab what a script, or a prefetch, has put into its cache.
     """
-    said = tokens(by_name(fields).get("vary", ""))
-    if "*" in said or field.decode("ascii").lower() in said:
-        return fields
+    for name, value in fields:
+        if name.lower() == b"vary":
+            if {"*", field.decode("ascii").lower()} & set(tokens(value.decode("latin-1"))):
+                return fields
     return (*fields, (b"Vary", field))

@@ -6,12 +6,15 @@ with the same name it takes the last.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import webencodings
 
 WINDOW_BYTES: Final = 1024
 
+# Longer than any label.
+_LABEL_LIMIT: Final = 40
 _SPACE: Final = b"\t\n\f\r "
 _ENDS_META: Final = (b"\t", b"\n", b"\f", b"\r", b" ", b"/")
 _TEXT_ELEMENT: Final = re.compile(
@@ -24,9 +27,18 @@ _CONTENT_CHARSET: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
+def encoding_of(label: str) -> str:
+    """The encoding that a label names, or "": browsers go on looking past labels they do not know.
+
+    Source: Encoding Standard, "Names and labels".
+    """
+    encoding = webencodings.lookup(label)
+    return str(encoding.name) if encoding is not None else ""
+
+
 def is_known_charset(label: str) -> bool:
-    """Whether browsers know a label, which else counts as none. Source: Encoding Standard."""
-    return webencodings.lookup(label) is not None
+    return len(label) <= _LABEL_LIMIT and encoding_of(label) != ""
 
 
 def declared_charsets(page: bytes | bytearray) -> tuple[bytes, bytes]:

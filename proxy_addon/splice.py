@@ -6,11 +6,9 @@ Source: HTML Standard, "Parsing HTML documents"; Encoding Standard, "BOM sniff".
 import re
 from typing import Final
 
-import webencodings
-
 from proxy_addon.locate import HOLD_LIMIT_BYTES, UNDECIDED, LeaveAlone, Locator
 from proxy_addon.prescan import WINDOW_BYTES as CHARSET_WINDOW_BYTES
-from proxy_addon.prescan import declared_charsets
+from proxy_addon.prescan import declared_charsets, encoding_of
 from proxy_addon.snippet import OPENING
 
 SPLICED: Final = "spliced"
@@ -151,7 +149,7 @@ class Splicer:
             self._narrow, start = bytearray(), 1
         elif held.startswith(_UTF8_BOM):
             self._charset, start = "utf-8", len(_UTF8_BOM)
-        elif _is_wide(self._charset) or 0 in held[:_BOM_LIMIT_BYTES]:
+        elif encoding_of(self._charset) in _WIDE_CHARSETS or 0 in held[:_BOM_LIMIT_BYTES]:
             raise LeaveAlone("charset")
         if self._sniff and not _SNIFFED_AS_HTML.match(held, start):
             raise LeaveAlone("not HTML")
@@ -204,8 +202,3 @@ class Splicer:
         out = b"".join((held[:at], insert, held[at:])) if insert else bytes(held)
         held.clear()
         return out
-
-
-def _is_wide(label: str) -> bool:
-    encoding = webencodings.lookup(label)
-    return encoding is not None and encoding.name in _WIDE_CHARSETS
