@@ -50,7 +50,7 @@ _NOT_FOR_THE_RELAY: Final = frozenset(
 )
 _DEBUG_HEADER: Final = b"X-Cobrowse"
 _VISIT: Final = "cobrowse_visit"
-_WHOLE: Final = "cobrowse_whole"
+_SYNTHETIC: Final = "cobrowse_synthetic"
 
 
 class Cobrowse:
@@ -315,7 +315,7 @@ class Cobrowse:
             self._count(ERROR)
             response.headers.fields = as_it_came
             response.stream = is_live
-            flow.metadata.pop(_WHOLE, None)
+            flow.metadata.pop(_SYNTHETIC, None)
 
     def _handle(self, flow: HTTPFlow, visit: Visit, fields: Fields, *, is_live: bool) -> None:
         """Leave a response as it is, or begin to splice it."""
@@ -334,7 +334,7 @@ class Cobrowse:
             return
         response.headers.fields = fields
         if not is_live:
-            flow.metadata[_WHOLE] = True
+            flow.metadata[_SYNTHETIC] = True
             return
         version, their_version = flow.request.http_version, response.http_version
         prepared = self._prepare(
@@ -382,7 +382,7 @@ class Cobrowse:
 
     def response(self, flow: HTTPFlow) -> None:
         """Splice a synthetic page, another addon's."""
-        if not flow.metadata.pop(_WHOLE, False):
+        if not flow.metadata.pop(_SYNTHETIC, False):
             return
         response, visit = flow.response, flow.metadata[_VISIT]
         assert response is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy_addon.fields import Fields
+from proxy_addon.origins import STANDARD_PORTS
 
 HEADERS: Final = (b"content-security-policy", b"content-security-policy-report-only")
 _BASE64: Final = r"[A-Za-z0-9+/_-]+={0,2}"
@@ -26,7 +27,6 @@ _HOST_SOURCE: Final = re.compile(
     re.IGNORECASE,
 )
 _TAKES_HOSTS: Final = re.compile(r"-src(-elem|-attr)?$|^(base-uri|form-action|frame-ancestors)$")
-_PORTS: Final = {"http": 80, "https": 443}
 TRUSTED_TYPES_POLICY: Final = "cobrowse"
 
 Policy = dict[str, list[str]]
@@ -263,7 +263,7 @@ def _covered_path(source: str, upstream: str, *, is_plain: bool) -> str | None:
     if match is None:
         return None
     host, _, explicit = netloc.rpartition("]")[2].partition(":")
-    their_port = int(explicit) if explicit else _PORTS[their_scheme]
+    their_port = int(explicit) if explicit else STANDARD_PORTS[their_scheme]
     named = match["host"].lower()
     if not (host.endswith(f".{named}") if match["wild"] else host == named):
         return None
@@ -271,7 +271,7 @@ def _covered_path(source: str, upstream: str, *, is_plain: bool) -> str | None:
     if scheme == "https" and their_scheme == "http":
         return None
     port = (match["port"] or ":")[1:]
-    covered = {int(port) if port.isdecimal() else _PORTS[scheme]}
-    if scheme == "http" and _PORTS["http"] in covered:
-        covered.add(_PORTS["https"])  # what is upgraded is covered too
+    covered = {int(port) if port.isdecimal() else STANDARD_PORTS[scheme]}
+    if scheme == "http" and STANDARD_PORTS["http"] in covered:
+        covered.add(STANDARD_PORTS["https"])  # what is upgraded is covered too
     return (match["path"] or "") if port == "*" or their_port in covered else None

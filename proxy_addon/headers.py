@@ -22,7 +22,7 @@ _ABOUT_THE_BYTES: Final[dict[bytes, None]] = dict.fromkeys(
         *(b"surrogate-control", b"edge-control", b"x-accel-expires"),
     )
 )
-# br costs three times what the others do, and who takes br takes one of them.
+# br costs several times what the others do, and who takes br takes one of them.
 _ASKED_FOR: Final = tuple(coding for coding in CODINGS if coding not in ("br", "deflate"))
 _REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 

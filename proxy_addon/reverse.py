@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from proxy_addon import csp
 from proxy_addon.fields import Fields, Values
+from proxy_addon.origins import STANDARD_PORTS
 from proxy_addon.settings import ReverseSettings
 
 _LINKS: Final = frozenset(
@@ -23,7 +24,6 @@ _LINKS: Final = frozenset(
 )
 _REFRESH_URL: Final = re.compile(rb"""^([^;,]*[;,]\s*(?:url\s*=\s*)?["']?)(.*)$""", re.IGNORECASE)
 _LINK_URL: Final = re.compile(rb"<([^<>]*)>")
-_STANDARD_PORTS: Final = (("http://", b":80"), ("https://", b":443"))
 _NEEDS_SECURE: Final = (b"__secure-", b"__host-")
 
 
@@ -142,9 +142,8 @@ def _moved(url: bytes, old: str, new: str) -> bytes:
     if not url.lower().startswith(before):
         return url
     rest = url[len(before) :]
-    for scheme, port in _STANDARD_PORTS:
-        if old.startswith(scheme):
-            rest = rest.removeprefix(port)
+    if port := STANDARD_PORTS.get(old.partition("://")[0]):
+        rest = rest.removeprefix(b":%d" % port)
     if rest[:1] not in (b"", b"/", b"?", b"#"):
         return url
     return new.encode("utf-8", "surrogateescape") + rest

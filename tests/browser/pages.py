@@ -70,10 +70,10 @@ def respond(body: bytes | str, *lines: str, content_type: str = "text/html") -> 
 
 
 @contextlib.contextmanager
-def serving_pages(folder: Path, more_config: str = "") -> Iterator[Pages]:
+def serving_pages(folder: Path) -> Iterator[Pages]:
     with (
         raw_server() as server,
-        running_stack(folder, server.url, more_config=more_config) as stack,
+        running_stack(folder, server.url) as stack,
     ):
         pages = Pages(server, stack)
 

@@ -279,7 +279,7 @@ JUDGE = """
     if (own.namespaceURI !== "http://www.w3.org/1999/xhtml") return "not an HTML script";
     const place = own.parentNode.nodeName;
     const again = own.previousSibling;
-    if (again?.nodeName === "META" && spliced.length - original.length > 80) again.remove();
+    if (again?.nodeName === "META" && again.hasAttribute("data-cobrowse")) again.remove();
     own.remove();
     after.normalize(); before.normalize();
     return shown(before) === shown(after) ? place : "changed";
@@ -289,14 +289,19 @@ JUDGE = """
 TEST_SNIPPET = b'<script id="test-mark">1</script>'
 
 
-def judged(visitor: Page, documents: list[bytes]) -> list[tuple[bytes, str]]:
-    """Splice each document and let the browser judge. Returns those that it finds at fault."""
-    spliced = []
+def judged(visitor: Page, documents: list[bytes]) -> tuple[list[tuple[bytes, str]], list[bytes]]:
+    """Splice each document and let the browser judge.
+
+    Returns: those that it finds at fault, and those that were left alone.
+    """
+    spliced, left = [], []
     for document in documents:
         splicer = Splicer(TEST_SNIPPET)
         out = splicer.feed(document) + splicer.close()
         assert out.replace(splicer.inserted, b"", 1) == document
-        if splicer.outcome == SPLICED and not document.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if splicer.outcome != SPLICED:
+            left.append(document)
+        elif not document.startswith((b"\xff\xfe", b"\xfe\xff")):
             spliced.append((document, out))
     faults = []
     for at in range(0, len(spliced), 50):
@@ -305,15 +310,19 @@ def judged(visitor: Page, documents: list[bytes]) -> list[tuple[bytes, str]]:
         for (document, _), verdict in zip(batch, visitor.evaluate(JUDGE, pairs), strict=True):
             if verdict != "HEAD":
                 faults.append((document, verdict))
-    return faults
+    return faults, left
 
 
 def test_real_pages(visitor: Page) -> None:
-    """Of 1,000 pages that packages ship, none is broken, and each that can has the script."""
+    """Of the pages that packages ship, none is broken, and nearly each has the script."""
     visitor.goto("about:blank")
-    documents = [content for _, content in pages(1_000)]
+    # What begins with a brace is a template of a page, and looks like JSON.
+    found = (content for _, content in pages(1_000))
+    documents = [content for content in found if not content.lstrip().startswith((b"{", b"["))]
     assert len(documents) >= 100
-    assert judged(visitor, documents) == []
+    faults, left = judged(visitor, documents)
+    assert faults == []
+    assert len(left) <= len(documents) // 50, left  # a damaged file or two, on another machine
 
 
 PIECES = (
@@ -327,7 +336,10 @@ def test_made_up_pages(visitor: Page) -> None:
     """All sequences of three pieces that parsers stumble over."""
     visitor.goto("about:blank")
     documents = [b"".join(pieces) for pieces in itertools.product(PIECES, repeat=3)]
-    assert judged(visitor, documents) == []
+    faults, left = judged(visitor, documents)
+    assert faults == []
+    # Only in a comment that never ends no script would run.
+    assert [document for document in left if b"<!--[if IE]>" not in document] == []
 
 
 def naughty_strings() -> list[str]:
