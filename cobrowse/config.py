@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 import proxy_addon.settings as proxy_conf
+import relay.account as account_conf
 import relay.settings as relay_conf
 from relay.errors import SetupError
 
@@ -38,6 +39,9 @@ _SECTIONS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "proxy.reverse": (proxy_conf.ReverseSettings,),
     "relay": (relay_conf.RelaySettings,),
     "groups.<groupid>": (proxy_conf.GroupSettings, relay_conf.GroupSettings),
+    "groups.<groupid>.settings": (account_conf.AccountSettings,),
+    "groups.<groupid>.settings.button": (account_conf.Button,),
+    "groups.<groupid>.settings.terms": (account_conf.Terms,),
     "groups.<groupid>.cookies": (proxy_conf.CookieMapping,),
     "groups.<groupid>.cookies.<field>": (proxy_conf.CookieSource,),
 }

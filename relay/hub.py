@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -50,10 +50,16 @@ class Peer:
 
 
 class Hub:
-    """The sessions by group and key, and who is connected to them."""
+    """The sessions by group and key, and who is connected to them.
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    Args: rules: what agents must not see, by group.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, rules: Mapping[str, wire.Rules] | None = None
+    ) -> None:
         self._limits = limits or Limits()
+        self._rules = rules or {}
         self._sessions: dict[tuple[str, str], Session] = {}
         self._peers: dict[int, Peer] = {}
         self._watchers: defaultdict[str, set[int]] = defaultdict(set)
@@ -105,14 +111,15 @@ class Hub:
         if session is not None:
             if session.visitor != token.visitor:
                 raise Refused("dupkey", f"Another session with the key {key} is running.")
-            self._run(session, session.visitor_resumes(peer.number, hello.page, ticket, now))
+            self._run(session, session.visitor_resumes(peer.number, ticket, now))
             return session
         own = sum(s.visitor == token.visitor for s in self._sessions.values())
         if own >= MAX_SESSIONS_PER_VISITOR or len(self._sessions) >= MAX_SESSIONS:
             raise Refused("limit", "Too many sessions are running.")
-        session = Session(token.group, key, token.visitor, person, now, self._limits)
+        rules = self._rules.get(token.group, wire.Rules())
+        session = Session(token.group, key, token.visitor, person, now, self._limits, rules)
         self._sessions[token.group, key] = session
-        self._run(session, session.visitor_starts(peer.number, hello.page, ticket))
+        self._run(session, session.visitor_starts(peer.number, ticket))
         return session
 
     def resume(self, peer: Peer, hello: wire.Resume, token: VisitorToken) -> Session:
@@ -122,7 +129,7 @@ class Hub:
         if session is None or session.visitor != token.visitor or not session.accepts(secret):
             raise Refused("ticket", "The session is over.")
         ticket, now = secrets.token_urlsafe(16), time.monotonic()
-        self._run(session, session.visitor_resumes(peer.number, hello.page, ticket, now))
+        self._run(session, session.visitor_resumes(peer.number, ticket, now))
         return session
 
     def frame(self, session: Session, peer: Peer, frame: bytes) -> None:
@@ -135,6 +142,9 @@ class Hub:
 
     def page_changed(self, session: Session, peer: Peer, page: wire.Page) -> None:
         self._run(session, session.page_changed(peer.number, page))
+
+    def visitor_says(self, session: Session, peer: Peer, message: wire.Said) -> None:
+        self._run(session, session.visitor_says(peer.number, message))
 
     def stop(self, session: Session) -> None:
         self._run(session, session.end("visitor", time.monotonic()))
@@ -151,6 +161,9 @@ class Hub:
             raise Refused("nosession", f"There is no session with the key {key}.")
         self._run(session, session.agent_joins(peer.number, name, time.monotonic()))
         return session
+
+    def agent_says(self, session: Session, peer: Peer, message: wire.Said) -> None:
+        self._run(session, session.agent_says(peer.number, message))
 
     def agent_left(self, session: Session, peer: Peer) -> None:
         self._run(session, session.agent_leaves(peer.number, time.monotonic()))

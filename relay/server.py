@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from relay import wire
+from relay.account import AccountSettings
 from relay.errors import SetupError
 from relay.hub import Hub
 from relay.pages import Pages, load_static
@@ -31,7 +32,7 @@ def create_app(settings: Settings) -> Starlette:
     if missing:
         raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
     secret = settings.secret()
-    hub = Hub()
+    hub = Hub(rules={group: _rules(g.settings) for group, g in settings.groups.items()})
     pages = Pages(settings, secret)
     agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
@@ -79,6 +80,16 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.hub = hub
     return app
+
+
+def _rules(account: AccountSettings) -> wire.Rules:
+    return wire.Rules(
+        mask=account.mask,
+        selectors=[element.selector for element in account.masked_elements],
+        pages=account.masked_pages,
+        title=account.mask_title,
+        query=account.mask_query,
+    )
 
 
 def _file(request: Request, content: bytes, media_type: str) -> Response:

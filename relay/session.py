@@ -102,10 +102,12 @@ class Session:
     person: wire.Person
     began: float
     limits: Limits = Limits()
+    rules: wire.Rules = wire.Rules()
     state: State = State.WAITING
     page: wire.Page = wire.Page()
     agents: dict[int, str] = field(default_factory=dict)
     _visitor_peer: int | None = None
+    _page_is_new: bool = False
     _tickets: list[str] = field(default_factory=list)  # the first is confirmed, the rest offered
     _replay: ReplayBuffer = field(default_factory=ReplayBuffer)
     _keyframe_asked_at: float = float("-inf")
@@ -121,25 +123,25 @@ class Session:
         asked = secret.encode()
         return any(hmac.compare_digest(asked, known.encode()) for known in self._tickets)
 
-    def visitor_starts(self, peer: int, page: wire.Page, ticket: str) -> list[Action]:
+    def visitor_starts(self, peer: int, ticket: str) -> list[Action]:
         """The page that starts the session. ticket: fresh random text."""
-        self._visitor_peer, self.page, self._tickets = peer, page, [ticket]
-        return [Send((peer,), wire.Started(self.key, f"{self.key}.{ticket}"))]
+        self._visitor_peer, self._tickets = peer, [ticket]
+        return [Send((peer,), wire.Started(self.key, f"{self.key}.{ticket}", self.rules))]
 
-    def visitor_resumes(self, peer: int, page: wire.Page, ticket: str, now: float) -> list[Action]:
+    def visitor_resumes(self, peer: int, ticket: str, now: float) -> list[Action]:
         """A page that goes on: the next one, or the same after a cut. It sends its own keyframe."""
         actions: list[Action] = []
         if self._visitor_peer is not None:
             actions.append(Shut(self._visitor_peer, Close.TAKEN_OVER))
-        self._visitor_peer, self.page = peer, page
+        self._visitor_peer, self._page_is_new = peer, True
         self._replay.clear()  # of the old page; this one begins with its own keyframe
         # Until the new holder confirms, the old ticket stays good: its page may never have loaded.
         confirmed, *offered = self._tickets
         self._tickets = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
         self._keyframe_wanted = False
         came = Change.VISITOR_CAME_TO_AGENTS if self.agents else Change.VISITOR_CAME_TO_NOBODY
-        actions.append(Send((peer,), wire.Continued(self.key, f"{self.key}.{ticket}")))
-        actions.append(Send(tuple(self.agents), wire.Navigate(page)))
+        continued = wire.Continued(self.key, f"{self.key}.{ticket}", self.rules)
+        actions += [Send((peer,), continued), *self._tell_agents()]
         return actions + self._change(came, now)
 
     def visitor_confirms(self, peer: int, ticket: str) -> None:
@@ -149,11 +151,22 @@ class Session:
             self._tickets = [secret]
 
     def page_changed(self, peer: int, page: wire.Page) -> list[Action]:
-        """The same document under another title or address."""
+        """What page the visitor sees. Another address is a navigation, loaded or not."""
         if peer != self._visitor_peer:
             return []
+        loaded, self._page_is_new = self._page_is_new, False
+        moved = loaded or page.url != self.page.url
         self.page = page
-        return [Send(tuple(self.agents), wire.PageChanged(page))]
+        message = wire.Navigate(page, loaded) if moved else wire.PageChanged(page)
+        return [Send(tuple(self.agents), message)]
+
+    def visitor_says(self, peer: int, message: wire.Said) -> list[Action]:
+        """A session message for the agents who are there."""
+        if peer != self._visitor_peer:
+            return []
+        if not self.agents:
+            return [Send((peer,), wire.Undelivered(message.name))]
+        return [Send(tuple(self.agents), message)]
 
     def visitor_leaves(self, peer: int, now: float) -> list[Action]:
         """The visitor's socket is gone. A socket that was taken over before changes nothing."""
@@ -188,14 +201,29 @@ class Session:
         ]
         if self._visitor_peer is not None:
             actions.append(Send((self._visitor_peer,), wire.AgentJoined(name)))
+        actions += self._tell_agents()
         frames = self._replay.frames
         actions += [Forward((peer,), f, keyframe=i == 0) for i, f in enumerate(frames)]
         return actions + changed + ([] if frames else self.needs_keyframe(now))
 
     def agent_leaves(self, peer: int, now: float) -> list[Action]:
-        if self.agents.pop(peer, None) is None or self.agents:
+        if self.agents.pop(peer, None) is None:
             return []
-        return self._change(Change.LAST_AGENT_LEFT, now)
+        told = self._tell_agents()
+        return told if self.agents else told + self._change(Change.LAST_AGENT_LEFT, now)
+
+    def agent_says(self, peer: int, message: wire.Said) -> list[Action]:
+        """A session message for the visitor."""
+        if peer not in self.agents:
+            return []
+        if self._visitor_peer is None:
+            return [Send((peer,), wire.Undelivered(message.name))]
+        return [Send((self._visitor_peer,), message)]
+
+    def _tell_agents(self) -> list[Action]:
+        if self._visitor_peer is None:
+            return []
+        return [Send((self._visitor_peer,), wire.Agents(list(self.agents.values())))]
 
     # -- both ------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from relay.account import AccountSettings
 from relay.errors import SetupError
 
 
@@ -69,17 +70,11 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Secret that signs the agents' login keys. Empty: no agent can log in."),
     ] = ""
-    trusted_domains: Annotated[
-        list[str],
-        Meta(
-            description="Hosts that may drive the API from another window; no port means any port. "
-            "Checked, and not used before `glance_invoke` is there."
-        ),
-    ] = []
     site: Annotated[
         Literal["production", "staging"],
         Meta(description="Which copy of the group's settings visitors get."),
     ] = "production"
+    settings: AccountSettings = AccountSettings()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -113,6 +113,8 @@ class VisitorSocket(Socket):
                     self._hub.confirm(session, peer, ticket)
                 case wire.PageChanged(page):
                     self._hub.page_changed(session, peer, page)
+                case wire.Said() as said:
+                    self._hub.visitor_says(session, peer, said)
                 case wire.Stop():
                     self._hub.stop(session)
                 case _:
@@ -120,7 +122,7 @@ class VisitorSocket(Socket):
 
 
 class AgentSocket(Socket):
-    """Join or watch; after that an agent listens.
+    """Join or watch; after that an agent listens, and may send session messages.
 
     Args: groups: ids of the groups whose agents may log in.
     """
@@ -131,23 +133,29 @@ class AgentSocket(Socket):
 
     async def _converse(self, scope: Scope, receive: Receive, peer: Peer) -> None:
         hello = wire.decode_from_agent(await self._hello(receive))
+        if isinstance(hello, wire.Said):
+            raise Malformed("the first message must be join or watch")
         agent = auth.read_agent_token(hello.token, self._secret, time.time())
         if agent.group not in self._groups:
             raise Refused("login", "Agents of this group cannot log in.")
         match hello:
             case wire.Watch():
                 self._hub.watch(peer, agent.group)
-                await self._listen(receive)
+                await _next(receive)
+                raise Malformed("a console only listens")
             case wire.Join(_, key):
                 session = self._hub.join(peer, agent.group, key, agent.name or agent.user)
                 try:
-                    await self._listen(receive)
+                    await self._follow(receive, peer, session)
                 finally:
                     self._hub.agent_left(session, peer)
 
-    async def _listen(self, receive: Receive) -> NoReturn:
-        wire.decode_from_agent(_text(await _next(receive)))
-        raise Malformed("join and watch come first and only once")
+    async def _follow(self, receive: Receive, peer: Peer, session: Session) -> NoReturn:
+        while True:
+            said = wire.decode_from_agent(_text(await _next(receive)))
+            if not isinstance(said, wire.Said):
+                raise Malformed("join and watch come first and only once")
+            self._hub.agent_says(session, peer, said)
 
 
 async def _next(receive: Receive) -> Message:

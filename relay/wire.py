@@ -56,7 +56,6 @@ class Start(msgspec.Struct, tag="start", frozen=True):
     """First message of a new session. key: wanted session key, or "" for a random one."""
 
     token: str
-    page: Page
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,50}\Z")] = ""
     person: Person = Person()
 
@@ -65,7 +64,6 @@ class Resume(msgspec.Struct, tag="resume", frozen=True):
     """First message of a page that goes on with a session. ticket: key, ".", secret."""
 
     token: str
-    page: Page
     ticket: Annotated[str, Meta(max_length=128)]
 
 
@@ -76,7 +74,10 @@ class Confirm(msgspec.Struct, tag="confirm", frozen=True):
 
 
 class PageChanged(msgspec.Struct, tag="page", frozen=True):
-    """The page has another title or, without a page load, another address. To agents as it came."""
+    """Which page this is: at first, and when its title or address has changed.
+
+    Not part of the first message: only the rules that answer it tell what may be told.
+    """
 
     page: Page
 
@@ -85,7 +86,14 @@ class Stop(msgspec.Struct, tag="stop", frozen=True):
     """The visitor ends the session."""
 
 
-FromVisitor = Start | Resume | Confirm | PageChanged | Stop
+class Said(msgspec.Struct, tag="message", frozen=True):
+    """A session message, either way. payload: JSON, handed on as it is."""
+
+    name: Text
+    payload: msgspec.Raw
+
+
+FromVisitor = Start | Resume | Confirm | PageChanged | Stop | Said
 
 # -- agent to relay ------------------------------------------------------------------------------
 
@@ -103,23 +111,45 @@ class Watch(msgspec.Struct, tag="watch", frozen=True):
     token: str
 
 
-FromAgent = Join | Watch
+FromAgent = Join | Watch | Said
 
 # -- relay to visitor ----------------------------------------------------------------------------
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What of a page stays with the visitor, beside what always does.
+
+    mask: none, inputs or text. selectors: CSS. pages: patterns of addresses.
+    title, query: whether they are hidden.
+    """
+
+    mask: str = "inputs"
+    selectors: list[str] = []
+    pages: list[str] = []
+    title: bool = False
+    query: bool = False
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):
     key: str
     ticket: str
+    rules: Rules
 
 
 class Continued(msgspec.Struct, tag="continued", frozen=True):
     key: str
     ticket: str
+    rules: Rules
 
 
 class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):
     name: str
+
+
+class Agents(msgspec.Struct, tag="agents", frozen=True):
+    """Names of all agents who see the page now."""
+
+    names: list[str]
 
 
 class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
@@ -137,9 +167,10 @@ class Joined(msgspec.Struct, tag="joined", frozen=True):
 
 
 class Navigate(msgspec.Struct, tag="navigate", frozen=True):
-    """The visitor is on a new page; its keyframe follows."""
+    """The visitor is on another page. load: it was loaded, and its keyframe follows."""
 
     page: Page
+    load: bool
 
 
 class StateChanged(msgspec.Struct, tag="state", frozen=True):
@@ -170,6 +201,12 @@ class Ended(msgspec.Struct, tag="ended", frozen=True):
     reason: str
 
 
+class Undelivered(msgspec.Struct, tag="undelivered", frozen=True):
+    """A session message that nobody was there for."""
+
+    name: str
+
+
 class RefusedMessage(msgspec.Struct, tag="refused", frozen=True):
     code: str
     message: str
@@ -179,6 +216,9 @@ ToPeer = (
     Started
     | Continued
     | AgentJoined
+    | Agents
+    | Said
+    | Undelivered
     | SendKeyframe
     | Joined
     | Navigate

@@ -26,11 +26,19 @@ data_dir = "{folder}"
 [groups.{group}]
 api_key = "{api_key}"
 
+[groups.{group}.settings]
+mask = "{mask}"
+
 [groups.{group}.cookies]
 visitorid = "customer_no"
 name = "customer_name"
 email = "customer_mail"
 """
+
+
+def config_text(folder: Path, mask: str = "none") -> str:
+    """A config file. mask: the group's setting."""
+    return CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY, mask=mask)
 
 
 def free_port() -> int:
@@ -105,11 +113,14 @@ def running_stack(
     *,
     more_config: str = "",
     ports: tuple[int, int] | None = None,
+    mask: str = "none",
 ) -> Iterator[Stack]:
-    """Proxy and relay in front of an origin. ports: of both, for who must know them before."""
+    """Proxy and relay in front of an origin.
+
+    Args: ports: of both, for who must know them before. mask: the group's setting.
+    """
     config = folder / "cobrowse.toml"
-    text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
-    config.write_text(text + more_config)
+    config.write_text(config_text(folder, mask) + more_config)
     port, relay_port = ports or (free_port(), free_port())
     processes = Processes()
     try:

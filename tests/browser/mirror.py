@@ -10,27 +10,29 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
 
 # A page as nested lists. Left out: what the copy carries in another form (scripts, style sheets),
-# the addresses of images, which it has as data, and autocomplete, which it switches off. Links
-# are compared as the browser resolves them.
+# and what it needs no addresses and no behaviour for.
 _TREE = """
 (body) => {
   const skip = new Set(["SCRIPT", "NOSCRIPT", "STYLE", "LINK", "META", "TEMPLATE"]);
   const unequal = new Set([
-    "src", "srcset", "href", "action", "value", "selected", "checked", "autocomplete",
+    "src", "srcset", "href", "action", "method", "value", "selected", "checked", "autocomplete",
+    "enctype", "onsubmit", "onclick", "name",
   ]);
   const walk = (node) => {
     if (node.nodeType === 3) return node.data.trim();
     if (node.nodeType !== 1 || skip.has(node.tagName)) return "";
     const shown = [node.tagName.toLowerCase()];
     const attributes = [...node.attributes]
-      .filter(({ name }) => !unequal.has(name) && !name.startsWith("rr_"))
-      // The copy marks hovered elements with a class of this name.
-      .map(({ name, value }) => [name, value.replace(/ ?:hover/, "")])
-      .filter(([name, value]) => name !== "class" || value)
-      .map(([name, value]) => `${name}=${value}`);
+      .filter(({ name }) => !unequal.has(name) && name !== "cobrowse-hover")
+      .filter(({ name }) => !(name === "id" && node.tagName === "INPUT"))
+      .filter(({ name }) => !/^(?:data-|auto|novalidate)/.test(name))
+      .map(({ name, value }) => `${name}=${value}`);
     shown.push(attributes.sort().join(" "));
-    if (node.tagName === "A") shown.push(node.href);
-    if ("value" in node && typeof node.value === "string") shown.push("value " + node.value);
+    if (node.tagName === "A") shown.push("link " + node.hasAttribute("href"));
+    if (node.tagName === "SELECT") shown.push("selected " + node.selectedIndex);
+    else if (node.tagName === "TEXTAREA") shown.push("value " + node.value);
+    else if (node.tagName === "INPUT" && !/^(?:hidden|checkbox|radio)$/.test(node.type))
+      shown.push("value " + node.value);
     if (node.tagName === "INPUT") shown.push("checked " + node.checked);
     shown.push([...node.childNodes].map(walk).filter((child) => child !== ""));
     return shown;
@@ -66,7 +68,7 @@ def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
 
 def difference(visitor: Page, agent: Page) -> float:
     """How unlike the two look: the share of pixels that differ clearly, 0 to 1."""
-    agent.evaluate("document.querySelector('.replayer-mouse').style.visibility = 'hidden'")
+    agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
     page = Image.open(io.BytesIO(visitor.screenshot())).convert("L")
     copy_of_it = agent.locator("#screen").screenshot()
     copy = Image.open(io.BytesIO(copy_of_it)).convert("L").resize(page.size)

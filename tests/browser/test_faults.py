@@ -13,7 +13,7 @@ from cobrowse.processes import Processes
 from tests.browser.mirror import until, wait_for_equal_trees
 from tests.browser.pages import complaints
 from tests.browser.test_session import COLLECT, RANDOM, heard, start_session
-from tests.stack import API_KEY, CONFIG, GROUP, Origin, Stack, free_port
+from tests.stack import Origin, Stack, config_text, free_port
 
 
 def session_with_an_agent(stack: Stack, visitor: Page, agent: Page) -> None:
@@ -42,7 +42,7 @@ BRING_TO_FRONT = "window.shownNow = true; document.dispatchEvent(new Event('visi
 def without_relay(request: pytest.FixtureRequest, tmp_path: Path, origin: Origin) -> Iterator[str]:
     """The visitor's address of a proxy whose relay is not there, or never says a word."""
     config = tmp_path / "cobrowse.toml"
-    config.write_text(CONFIG.format(folder=tmp_path, group=GROUP, api_key=API_KEY))
+    config.write_text(config_text(tmp_path))
     (tmp_path / "token_secret").write_text("obviously-fake-secret-of-enough-length")
     port = free_port()
     processes = Processes()

@@ -146,7 +146,7 @@ def test_the_copy_shows_the_mouse(stack: Stack, visitor: Page, agent: Page) -> N
     until(
         agent,
         """(() => {
-          const mouse = document.querySelector(".replayer-mouse").style;
+          const mouse = document.querySelector(".cursor").style;
           return mouse.left === "321px" && mouse.top === "234px";
         })()""",
     )
@@ -247,14 +247,18 @@ def everything_sent(page: Page) -> list[str | bytes]:
 
 def readable(messages: list[str | bytes]) -> str:
     """The messages as text, capture frames inflated."""
-    inflate, text = zlib.decompressobj(-15), ""
+    before, text = b"", ""
     for message in messages:
         if isinstance(message, str):
             text += message
             continue
         if wire.is_keyframe(message):
-            inflate = zlib.decompressobj(-15)
-        text += inflate.decompress(message[8:]).decode()
+            before = b""
+        # Each frame is deflated with the text before it as dictionary.
+        inflate = zlib.decompressobj(-15, zdict=before[-8192:])
+        plain = inflate.decompress(message[8:])
+        before += plain
+        text += plain.decode()
     return text
 
 

@@ -41,9 +41,33 @@ data_dir = "/tmp"
 trusted_peers = []
 [groups.72937]
 api_key = "k"
-trusted_domains = ["chat.test"]
 site = "staging"
 hosts = ["shop.test"]
+[groups.72937.settings]
+mask = "none"
+masked_elements = [{ selector = ".iban", label = "Account number" }, { selector = "#pin" }]
+masked_pages = ["/account/*", "shop.test/admin*"]
+mask_title = true
+mask_query = true
+trusted_domains = ["chat.test", "*.help.test"]
+terms_first = false
+language = "de"
+waiting_s = 60
+away_s = 120
+[groups.72937.settings.button]
+shown = true
+text = "Help me"
+background = "rgb(10, 20, 30)"
+color = "white"
+corner = "top-left"
+shape = "square"
+[groups.72937.settings.terms]
+title = "Before we start"
+text = "We will see this page."
+link = "https://shop.test/terms"
+link_text = "All of it"
+accept = "Fine"
+decline = "No"
 [groups.72937.cookies]
 visitorid = "id"
 name = { cookie = "nm" }
@@ -102,6 +126,10 @@ def test_every_key_of_the_table_stands_in_the_example() -> None:
         ("[relay]\nlisten = ':x'", "listen must be host:port"),
         ("[relay]\nstore = 'sqlite:x'", "relay.store: Invalid enum value 'sqlite:x'"),
         ("[proxy]\norigin = 'shop.test'", "origin must be a URL"),
+        ("[groups.1.settings]\nmaks = 'text'", "groups.1.settings.maks: unknown key; did you mean"),
+        ("[groups.1.settings]\nmask = 'all'", "groups[...].settings.mask: Invalid enum value"),
+        ("[groups.1.settings.button]\ncolor = 'red;x'", "button.color: Expected `str` matching"),
+        ("[groups.1.settings.terms]\nlink = 'javascript:x'", "terms.link: Expected `str` matching"),
         ("groups = 5", "groups: Expected `object`"),
         ("[groups]\nx = 5", "groups"),
         ("=", "cannot read"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,8 @@ def frame(size: int = 10) -> bytes:
 def session(*, started: bool = True) -> Session:
     made = Session("12", "KEY", "digest", wire.Person(name="Niels"), 0.0, Limits())
     if started:
-        made.visitor_starts(VISITOR, PAGE, "ticket-1")
+        made.visitor_starts(VISITOR, "ticket-1")
+        made.page_changed(VISITOR, PAGE)
     return made
 
 
@@ -54,10 +56,13 @@ def sent(actions: list[Action], peer: int) -> list[Any]:
     return got
 
 
+RULES = wire.Rules()
+
+
 def test_a_visitor_starts_and_gets_a_ticket() -> None:
     made = session(started=False)
-    actions = made.visitor_starts(VISITOR, PAGE, "ticket-1")
-    assert sent(actions, VISITOR) == [wire.Started("KEY", "KEY.ticket-1")]
+    actions = made.visitor_starts(VISITOR, "ticket-1")
+    assert sent(actions, VISITOR) == [wire.Started("KEY", "KEY.ticket-1", RULES)]
     assert made.state is State.WAITING
 
 
@@ -76,14 +81,14 @@ def test_an_agent_comes_late_and_gets_all_since_the_keyframe() -> None:
         wire.StateChanged("active"),
     ]
     # The visitor hears of the agent and is not asked for anything.
-    assert sent(actions, VISITOR) == [wire.AgentJoined("Anna")]
+    assert sent(actions, VISITOR) == [wire.AgentJoined("Anna"), wire.Agents(["Anna"])]
     assert sent(made.frame(VISITOR, second, 3.0), ANNA) == [second]
 
 
 def test_frames_of_the_page_before_are_not_replayed() -> None:
     made = session()
     made.frame(VISITOR, keyframe(), 1.0)
-    made.visitor_resumes(NEXT_VISITOR, OTHER_PAGE, "ticket-2", 2.0)
+    made.visitor_resumes(NEXT_VISITOR, "ticket-2", 2.0)
     made.frame(NEXT_VISITOR, frame(), 3.0)
     assert not [m for m in sent(made.agent_joins(ANNA, "A", 4.0), ANNA) if isinstance(m, bytes)]
 
@@ -137,14 +142,53 @@ def test_a_page_load_leaves_the_session_away_and_the_next_page_goes_on() -> None
     gone = made.visitor_leaves(VISITOR, 2.0)
     assert made.state is State.AWAY
     assert sent(gone, ANNA) == [wire.StateChanged("away")]
-    back = made.visitor_resumes(NEXT_VISITOR, OTHER_PAGE, "ticket-2", 3.0)
-    assert sent(back, NEXT_VISITOR) == [wire.Continued("KEY", "KEY.ticket-2")]
-    assert sent(back, ANNA) == [wire.Navigate(OTHER_PAGE), wire.StateChanged("active")]
+    back = made.visitor_resumes(NEXT_VISITOR, "ticket-2", 3.0)
+    assert sent(back, NEXT_VISITOR) == [
+        wire.Continued("KEY", "KEY.ticket-2", RULES),
+        wire.Agents(["Anna"]),
+    ]
+    assert sent(back, ANNA) == [wire.StateChanged("active")]
+    told = made.page_changed(NEXT_VISITOR, OTHER_PAGE)
+    assert sent(told, ANNA) == [wire.Navigate(OTHER_PAGE, load=True)]
+
+
+def test_another_address_is_a_navigation_and_another_title_is_not() -> None:
+    made = session()
+    made.agent_joins(ANNA, "Anna", 1.0)
+    made.page_changed(VISITOR, PAGE)
+    titled = msgspec.structs.replace(PAGE, title="Other")
+    assert sent(made.page_changed(VISITOR, titled), ANNA) == [wire.PageChanged(titled)]
+    moved = msgspec.structs.replace(titled, url="http://shop.test/#elsewhere")
+    assert sent(made.page_changed(VISITOR, moved), ANNA) == [wire.Navigate(moved, load=False)]
+    assert made.page_changed(NEXT_VISITOR, PAGE) == []
+
+
+def test_session_messages_go_to_whoever_is_there() -> None:
+    made = session()
+    said = wire.Said("note", msgspec.Raw(b'{"a": 1.0}'))
+    assert sent(made.visitor_says(VISITOR, said), VISITOR) == [wire.Undelivered("note")]
+    assert made.agent_says(ANNA, said) == []  # not in the session
+    made.agent_joins(ANNA, "Anna", 1.0)
+    made.agent_joins(BERT, "Bert", 1.0)
+    actions = made.visitor_says(VISITOR, said)
+    assert sent(actions, ANNA) == sent(actions, BERT) == [said]
+    assert sent(made.agent_says(ANNA, said), VISITOR) == [said]
+    assert made.visitor_says(NEXT_VISITOR, said) == []
+    made.visitor_leaves(VISITOR, 2.0)
+    assert sent(made.agent_says(ANNA, said), ANNA) == [wire.Undelivered("note")]
+
+
+def test_the_visitor_knows_which_agents_are_there() -> None:
+    made = session()
+    made.agent_joins(ANNA, "Anna", 1.0)
+    joined = made.agent_joins(BERT, "Bert", 1.0)
+    assert wire.Agents(["Anna", "Bert"]) in sent(joined, VISITOR)
+    assert wire.Agents(["Bert"]) in sent(made.agent_leaves(ANNA, 2.0), VISITOR)
 
 
 def test_the_next_page_may_come_before_the_old_socket_is_gone() -> None:
     made = session()
-    actions = made.visitor_resumes(NEXT_VISITOR, OTHER_PAGE, "ticket-2", 1.0)
+    actions = made.visitor_resumes(NEXT_VISITOR, "ticket-2", 1.0)
     assert sent(actions, VISITOR) == [Close.TAKEN_OVER]
     assert made.visitor_leaves(VISITOR, 2.0) == []
     assert made.state is State.WAITING
@@ -153,8 +197,8 @@ def test_the_next_page_may_come_before_the_old_socket_is_gone() -> None:
 
 def test_an_old_ticket_is_good_until_the_new_holder_confirms() -> None:
     made = session()
-    made.visitor_resumes(2, PAGE, "ticket-2", 1.0)
-    made.visitor_resumes(3, PAGE, "ticket-3", 2.0)
+    made.visitor_resumes(2, "ticket-2", 1.0)
+    made.visitor_resumes(3, "ticket-3", 2.0)
     assert all(made.accepts(f"ticket-{n}") for n in (1, 2, 3))
     made.visitor_confirms(2, "KEY.ticket-2")  # no longer the visitor: counts for nothing
     assert made.accepts("ticket-1")
@@ -167,7 +211,7 @@ def test_an_old_ticket_is_good_until_the_new_holder_confirms() -> None:
 def test_pages_that_never_confirm_do_not_pile_up_tickets() -> None:
     made = session()
     for n in range(2, 100):
-        made.visitor_resumes(n, PAGE, f"ticket-{n}", 1.0)
+        made.visitor_resumes(n, f"ticket-{n}", 1.0)
     assert made.accepts("ticket-1")
     assert sum(made.accepts(f"ticket-{n}") for n in range(100)) == 8
     assert made.accepts("ticket-99")
@@ -218,7 +262,7 @@ def step(made: Session, kind: int, peer: int, now: float) -> list[Action]:
     agent = 10 + peer
     match kind:
         case 0:
-            return made.visitor_resumes(peer, PAGE, f"t{now}", now)
+            return made.visitor_resumes(peer, f"t{now}", now)
         case 1:
             return made.visitor_leaves(peer, now)
         case 2:

@@ -24,12 +24,12 @@ def test_frames(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", VECTORS["from_visitor"], ids=lambda v: v["type"])
 def test_what_a_visitor_sends(vector: dict[str, Any]) -> None:
     message = wire.decode_from_visitor(json.dumps({**vector, "unknown": "ignored"}))
-    assert msgspec.to_builtins(message) == vector
+    assert json.loads(msgspec.json.encode(message)) == vector
 
 
 @pytest.mark.parametrize("vector", VECTORS["to_visitor"], ids=lambda v: v["type"])
 def test_what_a_visitor_gets(vector: dict[str, Any]) -> None:
-    message = msgspec.convert(vector, wire.ToPeer)
+    message = msgspec.json.decode(json.dumps(vector), type=wire.ToPeer)
     assert json.loads(wire.encode(message)) == vector
 
 
@@ -41,7 +41,7 @@ def test_close_codes() -> None:
 
 def test_limits_are_kept() -> None:
     start = VECTORS["from_visitor"][0]
-    for change in ({"key": "a" * 51}, {"person": {"name": "x" * 64}}, {"page": {"title": 5}}):
+    for change in ({"key": "a" * 51}, {"person": {"name": "x" * 64}}, {"token": 5}):
         with pytest.raises(Malformed):
             wire.decode_from_visitor(json.dumps({**start, **change}))
     with pytest.raises(Malformed):

@@ -10,7 +10,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.stack import API_KEY, CONFIG, GROUP, free_port
+from tests.stack import GROUP, config_text, free_port
 from tests.wire.mitmdump import mitmdump
 from tests.wire.raw import Client, RawServer, raw_server
 
@@ -40,7 +40,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     (folder / "token_secret").write_text(SECRET)
     config = folder / "cobrowse.toml"
     with raw_server() as origin, raw_server() as relay:
-        text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
+        text = config_text(folder)
         config.write_text(text + f'[proxy]\nrelay = "http://127.0.0.1:{relay.port}"\n')
         with mitmdump(folder, config, origin.url) as port:
             yield Proxy(port, origin, relay)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from tests.stack import API_KEY, CONFIG, GROUP
+from tests.stack import config_text
 from tests.wire.http2 import H2Client, H2Origin, h2_origin, make_certificate
 from tests.wire.mitmdump import mitmdump
 from tests.wire.raw import Client, RawServer, raw_server
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def config(folder: Path) -> Path:
     path = folder / "cobrowse.toml"
-    path.write_text(CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY))
+    path.write_text(config_text(folder))
     return path
 
 

@@ -20,7 +20,7 @@ from cobrowse.processes import Processes
 from proxy_addon import token as proxy_token
 from relay import auth, wire
 from relay.errors import Close
-from tests.stack import API_KEY, CONFIG, GROUP, free_port
+from tests.stack import API_KEY, GROUP, config_text, free_port
 
 OTHER_GROUP, CLOSED_GROUP = "99", "100"
 SECRET = b"obviously-fake-secret-of-enough-length"
@@ -46,7 +46,7 @@ class Relay:
     def visitor(self, *, cookie: str = "cookie", **hello: Any) -> "Peer":
         peer = self.open("/visitor/socket")
         kind = "resume" if "ticket" in hello else "start"
-        peer.send({"type": kind, "token": visitor_token(cookie=cookie), "page": PAGE, **hello})
+        peer.send({"type": kind, "token": visitor_token(cookie=cookie), **hello})
         return peer
 
     def agent(self, key: str, *, group: str = GROUP, user: str = "anna") -> "Peer":
@@ -107,7 +107,7 @@ def relay_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("relay")
     (folder / "token_secret").write_bytes(SECRET)
     config = folder / "cobrowse.toml"
-    text = CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY)
+    text = config_text(folder)
     more = f'[groups.{OTHER_GROUP}]\napi_key = "k"\n[groups.{CLOSED_GROUP}]\n'
     config.write_text(text + more)
     port = free_port()
@@ -144,6 +144,7 @@ def test_frames_reach_agents_untouched_and_late_ones_too(relay: Relay) -> None:
     # What the page says comes before the cookies, property by property.
     assert joined["person"] == {"name": "Said on the page", "email": "cookie@shop.test"}
     assert visitor.get() == {"type": "agentjoin", "name": "anna"}
+    assert visitor.get() == {"type": "agents", "names": ["anna"]}
     assert visitor.get() == {"type": "keyframe"}
     frames = [keyframe(bytes(range(256)) * 40), frame(b"\x00\xff"), frame(b"x" * 70_000)]
     for data in frames:
@@ -171,6 +172,7 @@ def test_a_page_load_keeps_the_session_and_a_spent_ticket_is_worth_nothing(relay
     continued = again.get()
     assert (continued["type"], continued["key"]) == ("continued", started["key"])
     assert continued["ticket"] != started["ticket"]
+    again.send({"type": "page", "page": PAGE})
     assert agent.get_until("navigate")["page"]["title"] == "Shop"
     # Not confirmed yet: the page may be gone before it could store the new ticket.
     third = relay.visitor(ticket=started["ticket"])
@@ -179,6 +181,7 @@ def test_a_page_load_keeps_the_session_and_a_spent_ticket_is_worth_nothing(relay
     newest = relay.visitor(ticket=continued["ticket"])
     ticket = newest.get()["ticket"]
     newest.send({"type": "confirm", "ticket": ticket})
+    newest.send({"type": "page", "page": PAGE})
     newest.send(keyframe())
     agent.get_until("navigate")
     thief = relay.visitor(ticket=ticket, cookie="another browser")
@@ -186,6 +189,23 @@ def test_a_page_load_keeps_the_session_and_a_spent_ticket_is_worth_nothing(relay
     assert relay.visitor(ticket=started["ticket"]).get()["code"] == "ticket"
     newest.send({"type": "stop"})
     assert newest.close_code() == Close.ENDED
+
+
+def test_session_messages_go_both_ways_as_they_are(relay: Relay) -> None:
+    visitor = relay.visitor()
+    key = visitor.get()["key"]
+    note = {"type": "message", "name": "note", "payload": {"text": "ü", "n": 10**30, "deep": [[]]}}
+    visitor.send(note)
+    assert visitor.get() == {"type": "undelivered", "name": "note"}
+    agent = relay.agent(key)
+    agent.get_until("state")
+    visitor.get_until("keyframe")
+    visitor.send(note)
+    assert agent.get() == note
+    agent.send(note)
+    assert visitor.get() == note
+    agent.send({"type": "message", "name": "note", "payload": "x" * 70_000})
+    assert agent.close_code() == Close.MALFORMED
 
 
 def test_a_key_in_use_belongs_to_its_visitor(relay: Relay) -> None:
@@ -224,17 +244,17 @@ def test_random_keys_are_numbers(relay: Relay) -> None:
 def test_tokens_are_good_once_and_for_their_site(relay: Relay) -> None:
     token = visitor_token()
     first = relay.open("/visitor/socket")
-    first.send({"type": "start", "token": token, "page": PAGE})
+    first.send({"type": "start", "token": token})
     assert first.get()["type"] == "started"
     second = relay.open("/visitor/socket")
-    second.send({"type": "start", "token": token, "page": PAGE})
+    second.send({"type": "start", "token": token})
     assert second.get()["code"] == "token"
     assert second.close_code() == Close.REFUSED
     elsewhere = relay.open("/visitor/socket", origin="http://evil.test")
-    elsewhere.send({"type": "start", "token": visitor_token(), "page": PAGE})
+    elsewhere.send({"type": "start", "token": visitor_token()})
     assert elsewhere.get()["code"] == "token"
     agents = relay.open("/visitor/socket")
-    agents.send({"type": "start", "token": agent_token(), "page": PAGE})
+    agents.send({"type": "start", "token": agent_token()})
     assert agents.get()["code"] == "token"
 
 
@@ -267,11 +287,11 @@ def test_an_agent_of_another_group_learns_nothing(relay: Relay) -> None:
         '{"type": "stop"}',
         '{"type": "start"}',
         '{"type": "join", "token": 5, "key": "x"}',
-        '{"type": "start", "token": "x", "page": {}, "key": "no spaces"}',
+        '{"type": "start", "token": "x", "key": "no spaces"}',
         '{"type": "join", "token": "x", "key": "a/b"}',
         '"' + "x" * 70_000 + '"',
         "[" * 60_000,
-        '{"type": "start", "token": "\\ud800", "page": {}}',
+        '{"type": "start", "token": "\\ud800"}',
     ],
 )
 def test_a_malformed_hello_costs_nobody_else_anything(

@@ -1,60 +1,104 @@
-// Capture frames as bytes: JSON, deflated with one context from each keyframe to the next.
-import { Deflate, Inflate } from "pako";
+// Capture frames as bytes: JSON, each frame deflated with the text before it as dictionary, from each
+// keyframe on afresh.
+import { deflateSync, Inflate } from "fflate";
 import { packFrame, unpackFrame } from "./wire";
 
 const LEVEL = 4;
-const SYNC_FLUSH = 2;
-// Allocated for each frame, and most frames are small.
-const CHUNK_BYTES = 4096;
+/** How much of the text before a frame its dictionary holds: as many bytes as can be hashed at once. */
+const DICTIONARY_BYTES = 8192;
+/** One frame's text; the relay takes 8 MiB of compressed bytes. */
+const MAX_TEXT_BYTES = 128 * 1024 * 1024;
+/** A kilobyte may stand for a megabyte: so much is expanded between two looks at the size. */
+const PIECE_BYTES = 16_384;
 
-/** Turns batches of events into frames. */
-export class FrameEncoder {
-  private sequence = 0;
-  private deflate: Deflate | undefined;
-  private chunks: Uint8Array[] = [];
+/** The last bytes of all text so far. */
+class Dictionary {
+  bytes = new Uint8Array(0);
 
-  /** A keyframe starts a fresh context: who joins there needs nothing from before. */
-  encode(events: readonly unknown[], keyframe: boolean): Uint8Array {
-    if (keyframe || !this.deflate) {
-      this.deflate = new Deflate({ raw: true, level: LEVEL, chunkSize: CHUNK_BYTES });
-      this.deflate.onData = (chunk) => this.chunks.push(chunk as Uint8Array);
+  add(text: Uint8Array): void {
+    if (text.length >= DICTIONARY_BYTES) {
+      this.bytes = text.slice(-DICTIONARY_BYTES);
+      return;
     }
-    this.chunks = [];
-    this.deflate.push(JSON.stringify(events), SYNC_FLUSH);
-    return packFrame({ keyframe, sequence: this.sequence++, payload: joined(this.chunks) });
+    const kept = this.bytes.subarray(-Math.max(1, DICTIONARY_BYTES - text.length));
+    const joined = new Uint8Array(kept.length + text.length);
+    joined.set(kept);
+    joined.set(text, kept.length);
+    this.bytes = joined;
   }
 }
 
-/** Turns frames back into batches of events. */
-export class FrameDecoder<Event> {
-  private inflate: Inflate | undefined;
-  private chunks: Uint8Array[] = [];
+/** Turns batches of operations into frames. */
+export class FrameEncoder {
+  private sequence = 0;
+  private dictionary = new Dictionary();
+  private readonly utf8 = new TextEncoder();
+
+  /** A keyframe starts afresh: who joins there needs nothing from before. */
+  encode(ops: readonly unknown[], keyframe: boolean): Uint8Array {
+    if (keyframe) this.dictionary = new Dictionary();
+    const text = this.utf8.encode(toJson(ops));
+    const payload = deflateSync(text, { level: LEVEL, dictionary: this.dictionary.bytes });
+    this.dictionary.add(text);
+    return packFrame({ keyframe, sequence: this.sequence++, payload });
+  }
+}
+
+/** Turns frames back into batches of operations. */
+export class FrameDecoder<Op> {
+  private dictionary: Dictionary | undefined;
 
   /**
    * Undefined for bytes that are no frame, or for a frame whose keyframe is not here.
    * Throws for a payload that is broken.
    */
-  decode(bytes: Uint8Array): { keyframe: boolean; events: Event[] } | undefined {
+  decode(bytes: Uint8Array): { keyframe: boolean; ops: Op[] } | undefined {
     const frame = unpackFrame(bytes);
     if (!frame) return undefined;
-    if (frame.keyframe) {
-      this.inflate = new Inflate({ raw: true });
-      this.inflate.onData = (chunk) => this.chunks.push(chunk as Uint8Array);
-    }
-    if (!this.inflate) return undefined;
-    this.chunks = [];
-    this.inflate.push(frame.payload, SYNC_FLUSH);
-    const text = new TextDecoder().decode(joined(this.chunks));
-    return { keyframe: frame.keyframe, events: JSON.parse(text) };
+    if (frame.keyframe) this.dictionary = new Dictionary();
+    if (!this.dictionary) return undefined;
+    const text = expand(frame.payload, this.dictionary.bytes);
+    this.dictionary.add(text);
+    return { keyframe: frame.keyframe, ops: JSON.parse(new TextDecoder().decode(text)) };
   }
 }
 
-function joined(chunks: Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
+/** Throws for bytes that are broken or stand for too much. */
+function expand(payload: Uint8Array, dictionary: Uint8Array): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const inflate = new Inflate({ dictionary }, (chunk) => {
+    size += chunk.length;
+    if (size > MAX_TEXT_BYTES) throw new RangeError("a frame of too much text");
+    chunks.push(chunk);
+  });
+  for (let at = 0; at < payload.length; at += PIECE_BYTES) {
+    inflate.push(payload.subarray(at, at + PIECE_BYTES), at + PIECE_BYTES >= payload.length);
+  }
+  if (chunks.length === 1) return chunks[0] as Uint8Array;
+  const text = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {
-    out.set(chunk, at);
+    text.set(chunk, at);
     at += chunk.length;
   }
-  return out;
+  return text;
+}
+
+/** Old libraries put toJSON on the prototypes, which makes JSON.stringify write strings of strings. */
+const PROTOTYPES = [Object.prototype, Array.prototype, String.prototype, Number.prototype];
+const stringify = JSON.stringify;
+
+function toJson(value: unknown): string {
+  const bent = PROTOTYPES.filter((prototype) => Object.hasOwn(prototype, "toJSON"));
+  if (bent.length === 0) return stringify(value);
+  const kept = bent.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));
+  try {
+    for (const prototype of bent) Reflect.deleteProperty(prototype, "toJSON");
+    return stringify(value);
+  } finally {
+    for (const [at, prototype] of bent.entries()) {
+      Object.defineProperty(prototype, "toJSON", kept[at] as PropertyDescriptor);
+    }
+  }
 }

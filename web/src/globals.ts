@@ -1,4 +1,5 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
+import type { Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
 export interface Identity {
@@ -32,6 +33,8 @@ export type Visitor = Record<string, (...args: never[]) => unknown>;
 export interface Capture {
   /** Send a full snapshot; the recorder goes on as it is. */
   keyframe(): void;
+  /** A shadow root was attached to an element. */
+  attached(host: Element): void;
   stop(): void;
 }
 
@@ -44,6 +47,16 @@ export interface Sink {
   send(frame: Uint8Array): void;
   /** The title or the address may be another one. */
   pageChanged(): void;
+}
+
+/** What a page does that cannot be seen any more afterwards. */
+export interface Known {
+  /** Closed shadow roots. */
+  closed: WeakMap<Element, ShadowRoot>;
+  /** Fields that were a password once. */
+  passwords: WeakSet<Element>;
+  /** Elements of ours. */
+  ignored: WeakSet<Node>;
 }
 
 /** What stub, loader and capture know of each other. */
@@ -59,8 +72,12 @@ export interface Internal {
   load(): void;
   /** Set by the loader. */
   ready?: boolean;
+  /** Noted from the first moment, for a session that may come. */
+  known: Known;
   /** Set by the capture script. */
-  startCapture?: (sink: Sink) => Capture;
+  startCapture?: (sink: Sink, rules: Rules) => Capture;
+  /** The running one. */
+  capture?: Capture | undefined;
 }
 
 export interface CobrowseWindow {

@@ -38,8 +38,10 @@ function install(page: CobrowseWindow, config: Config): void {
   let retryMs = 500;
   let policy: { createScriptURL(url: string): string } | undefined;
 
+  const closed = new WeakMap<Element, ShadowRoot>();
   const internal: Internal = {
     config,
+    known: { closed, passwords: new WeakSet(), ignored: new WeakSet() },
     calls,
     blocked: "",
     insert(file, integrity, done) {
@@ -123,6 +125,7 @@ function install(page: CobrowseWindow, config: Config): void {
     };
   }
   cobrowse._internal = internal;
+  watchEarly(internal);
   // A frame is shown as part of the page around it, which alone starts and ends sessions.
   if (config.frame || window !== window.top) return;
   page.GLANCE_COBROWSE = { ...config.identity };
@@ -138,6 +141,26 @@ function install(page: CobrowseWindow, config: Config): void {
   if (ticket) internal.load();
   else if (document.readyState === "complete") loadIdle();
   else addEventListener("load", loadIdle);
+}
+
+/** What cannot be seen any more when a session starts: closed shadow roots, fields that were a password. */
+function watchEarly(internal: Internal): void {
+  const { known } = internal;
+  const prototype = Element.prototype;
+  const attachShadow = prototype.attachShadow;
+  prototype.attachShadow = {
+    attachShadow(this: Element, init: ShadowRootInit): ShadowRoot {
+      const root = attachShadow.call(this, init);
+      if (init.mode === "closed") known.closed.set(this, root);
+      internal.capture?.attached(this);
+      return root;
+    },
+  }.attachShadow;
+  new MutationObserver((records) => {
+    for (const { oldValue, target } of records) {
+      if (oldValue === "password") known.passwords.add(target as Element);
+    }
+  }).observe(document, { attributeFilter: ["type"], attributeOldValue: true, subtree: true });
 }
 
 install(window as CobrowseWindow, __COBROWSE__);

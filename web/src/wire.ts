@@ -19,16 +19,37 @@ export interface Person {
   phone?: string;
 }
 
+/** What of the visitor's page stays with the visitor, beside what always does. */
+export interface Rules {
+  /** Hidden everywhere: nothing more, what is in form fields, or all text. */
+  mask: "none" | "inputs" | "text";
+  /** CSS selectors of elements that are hidden with all that is in them. */
+  selectors: string[];
+  /** Patterns of addresses whose pages are hidden whole. */
+  pages: string[];
+  /** The page's title is hidden. */
+  title: boolean;
+  /** The address's query and fragment are hidden. */
+  query: boolean;
+}
+
 export type FromVisitor =
-  | { type: "start"; token: string; page: Page; key: string; person: Person }
-  | { type: "resume"; token: string; page: Page; ticket: string }
+  | { type: "start"; token: string; key: string; person: Person }
+  | { type: "resume"; token: string; ticket: string }
   | { type: "confirm"; ticket: string }
   | { type: "page"; page: Page }
-  | { type: "stop" };
+  | { type: "stop" }
+  | SessionMessage;
+
+/** Either way. payload: whatever JSON can say. */
+export type SessionMessage = { type: "message"; name: string; payload: unknown };
 
 export type ToVisitor =
-  | { type: "started" | "continued"; key: string; ticket: string }
+  | { type: "started" | "continued"; key: string; ticket: string; rules: Rules }
   | { type: "agentjoin"; name: string }
+  | { type: "agents"; names: string[] }
+  | SessionMessage
+  | { type: "undelivered"; name: string }
   | { type: "keyframe" }
   | { type: "ended"; reason: string }
   | { type: "refused"; code: string; message: string };
@@ -46,7 +67,10 @@ export interface Listed {
 
 export type ToAgent =
   | { type: "joined"; key: string; state: SessionState; page: Page; person: Person }
-  | { type: "navigate" | "page"; page: Page }
+  | { type: "navigate"; page: Page; load: boolean }
+  | SessionMessage
+  | { type: "undelivered"; name: string }
+  | { type: "page"; page: Page }
   | { type: "state"; state: SessionState }
   | { type: "sessions"; sessions: Listed[] }
   | { type: "ended"; reason: string }

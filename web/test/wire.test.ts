@@ -27,8 +27,11 @@ test("frames", () => {
 test("every message type is in the vectors", () => {
   const types = messages.map((list) => list.map((message) => message.type));
   assert.deepEqual(types, [
-    ["start", "resume", "confirm", "page", "stop"],
-    ["started", "continued", "agentjoin", "keyframe", "ended", "refused"],
+    ["start", "resume", "confirm", "page", "stop", "message"],
+    [
+      ["started", "continued", "agentjoin", "agents", "message"],
+      ["undelivered", "keyframe", "ended", "refused"],
+    ].flat(),
   ]);
 });
 

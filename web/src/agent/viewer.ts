@@ -1,6 +1,6 @@
 // The agent's view of one session.
 import type { SessionState, ToAgent } from "../wire";
-import { LiveReplay } from "./replay";
+import { Copy } from "./copy";
 import { connect, element, hideCredential, readBoot } from "./socket";
 
 const STATES: Record<SessionState, string> = {
@@ -25,10 +25,23 @@ const notice = element("notice");
 let size = { width: 0, height: 0 };
 let over = false;
 
-const replay = new LiveReplay(screen, (width, height) => {
-  size = { width, height };
-  fit();
+const copy = new Copy(screen, {
+  size(width, height) {
+    size = { width, height };
+    fit();
+  },
+  complete: () => showCopy(true),
+  hidden: () => {
+    showCopy(false);
+    showNotice("This page is hidden from agents. You will see the next one.");
+  },
 });
+
+function showCopy(shown: boolean): void {
+  document.body.dataset.page = shown ? "shown" : "hidden";
+  delete document.body.dataset.loading;
+  if (shown) showNotice("");
+}
 
 function fit(): void {
   if (!size.width || !size.height) return;
@@ -66,7 +79,7 @@ function onMessage(message: ToAgent): void {
       break;
     case "navigate":
       // Until its keyframe is here, the page before is still to be seen.
-      document.body.dataset.loading = "";
+      if (message.load) document.body.dataset.loading = "";
       showPage(message.page);
       break;
     case "page":
@@ -102,11 +115,7 @@ connect(
   {
     message: onMessage,
     frame(bytes) {
-      if (replay.apply(bytes)) {
-        document.body.dataset.page = "shown";
-        delete document.body.dataset.loading;
-        showNotice("");
-      }
+      copy.apply(bytes);
     },
     lost(retrying) {
       if (over) return;

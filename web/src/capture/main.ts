@@ -1,6 +1,6 @@
 // The capture script: loaded only for a session. Records the page and sends it as frames.
 import type { CobrowseWindow } from "../globals";
-import { startCapture } from "./recorder";
+import { Recorder } from "./recorder";
 
 const internal = (window as CobrowseWindow).GLANCE?.Cobrowse?._internal;
-if (internal) internal.startCapture = startCapture;
+if (internal) internal.startCapture = (sink, rules) => new Recorder(sink, rules, internal.known);

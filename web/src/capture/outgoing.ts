@@ -1,84 +1,95 @@
-// Events on their way out: at once while the link is idle, gathered into fewer frames under pressure.
+// Operations on their way out: at once while the link is idle, gathered into fewer frames otherwise.
 import { FrameEncoder } from "../codec";
 import type { Sink } from "../globals";
+import type { Op } from "../ops";
 
-/** While this much waits in the browser, events are gathered. */
+/** Two frames are at least so far apart; what happens between them to one thing is sent once. */
+const GAP_MS = 8;
+/** While this much waits in the browser, operations are gathered. */
 const PRESSURE_BYTES = 65_536;
 const PRESSURE_POLL_MS = 20;
-/** Past this many gathered events a fresh keyframe is smaller than what happened meanwhile. */
-const BACKLOG_EVENTS = 5_000;
+/** Past this many gathered operations a fresh keyframe is smaller than what happened meanwhile. */
+const BACKLOG_OPS = 5_000;
 
-export interface Source<Event> {
-  /** Whether a keyframe begins with this event. */
-  startsKeyframe(event: Event): boolean;
-  /** Take out of an event what must not leave. When it throws, the event does not leave at all. */
-  filter(event: Event): void;
-  /** Make a keyframe now, by way of add(). */
-  keyframe(): void;
-}
-
-export class Outgoing<Event> {
+export class Outgoing {
   private readonly encoder = new FrameEncoder();
-  private queue: Event[] = [];
-  private flushing = false;
+  private queue: (Op | undefined)[] = [];
+  /** Where in the queue the last word on something is. */
+  private readonly places = new Map<string, number>();
+  private scheduled = false;
   private closed = false;
-  /** Nothing makes sense to the agent before a keyframe: at the start, and when events were lost. */
+  private sentAt = Number.NEGATIVE_INFINITY;
+  /** Nothing makes sense to the agent before a keyframe: at the start, and when some were lost. */
   private needsKeyframe = true;
 
+  /** lost: operations were dropped; a keyframe is wanted when the link is there. */
   constructor(
     private readonly sink: Sink,
-    private readonly source: Source<Event>,
+    private readonly lost: () => void,
   ) {}
 
-  /** Only puts aside: it is called inside the page's own calls. */
-  add(event: Event): void {
+  /** about: what this is the last word on; an earlier one that still waits is dropped. */
+  add(op: Op, about = ""): void {
     if (this.closed) return;
-    this.queue.push(event);
-    if (this.flushing) return;
-    this.flushing = true;
-    queueMicrotask(() => this.flush());
+    if (op[0] === "start") {
+      this.clear();
+      this.needsKeyframe = false;
+    }
+    if (this.needsKeyframe) return;
+    if (about) {
+      const place = this.places.get(about);
+      if (place !== undefined) this.queue[place] = undefined;
+      this.places.set(about, this.queue.length);
+    }
+    this.queue.push(op);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    const wait = this.sentAt + GAP_MS - performance.now();
+    if (wait > 0) setTimeout(() => this.flush(), wait);
+    else queueMicrotask(() => this.flush());
   }
 
   close(): void {
     this.closed = true;
+    this.clear();
+  }
+
+  private clear(): void {
     this.queue = [];
+    this.places.clear();
   }
 
   private flush(): void {
-    this.flushing = false;
+    this.scheduled = false;
     if (this.closed || this.queue.length === 0) return;
     if (!this.sink.isOpen()) {
       this.lose();
     } else if (this.sink.pendingBytes() > PRESSURE_BYTES) {
-      this.flushing = true;
-      if (this.queue.length > BACKLOG_EVENTS) {
+      this.scheduled = true;
+      if (this.queue.length > BACKLOG_OPS) {
         this.lose();
-        this.source.keyframe();
+        this.lost();
       }
       setTimeout(() => this.flush(), PRESSURE_POLL_MS);
     } else {
-      this.send(this.queue.splice(0));
+      this.send();
     }
   }
 
   private lose(): void {
-    this.queue = [];
+    this.clear();
     this.needsKeyframe = true;
   }
 
-  private send(events: Event[]): void {
-    // The newest keyframe makes all before it worthless.
-    let start = events.length - 1;
-    while (start > 0 && !this.source.startsKeyframe(events[start] as Event)) start--;
-    const isKeyframe = this.source.startsKeyframe(events[start] as Event);
-    if (!isKeyframe && this.needsKeyframe) return;
-    const kept = events.slice(start);
+  private send(): void {
+    const ops = this.queue.filter((op): op is Op => op !== undefined);
+    this.clear();
+    this.sentAt = performance.now();
     try {
-      for (const event of kept) this.source.filter(event);
-      this.sink.send(this.encoder.encode(kept, isKeyframe));
-      this.needsKeyframe = false;
+      this.sink.send(this.encoder.encode(ops, ops[0]?.[0] === "start"));
     } catch {
       this.lose();
+      this.lost();
     }
   }
 }

@@ -1,139 +1,385 @@
-// From the recorder's events to frames: what may leave is decided here, before anything is sent.
-import { type eventWithTime, record } from "rrweb";
-import type { Capture, Sink } from "../globals";
-import { imageData } from "./images";
-import { watchMouseRest } from "./mouse";
-import { attributeEvent, META, visitElements } from "./nodes";
+// Watches the page and tells the agent's copy what happens to it.
+import type { Capture, Known, Sink } from "../globals";
+import { DOCUMENT, type Field, type Op } from "../ops";
+import type { Rules } from "../wire";
+import { Changes } from "./changes";
+import * as dom from "./dom";
+import { fieldState } from "./fields";
+import { Numbers } from "./numbers";
 import { Outgoing } from "./outgoing";
-import { maskValue, rememberIfSecret } from "./secrets";
+import { Pictures } from "./pictures";
+import { Privacy } from "./privacy";
+import { adoptedTexts, doctypeOf, Serializer } from "./serialize";
+import { Sheets } from "./sheets";
 
-/** From one keyframe to the next; the relay takes frames of up to 8 MiB. */
-const IMAGE_BUDGET_BYTES = 3 * 1024 * 1024;
-const ADDRESS_EVENTS = ["popstate", "hashchange"];
+/** How long the page waits for one slice of a keyframe. */
+const SLICE_MS = 30;
+/** What no event tells of is looked for this often. */
+const SWEEP_MS = 100;
+/** A page that is being resized, or that breaks us, gets its keyframe when it has come to rest. */
+const REST_MS = 250;
 
-class Recorder implements Capture {
-  private readonly outgoing: Outgoing<eventWithTime>;
-  private imageBytes = 0;
-  private readonly awaitingLoad = new WeakSet<Element>();
-  private readonly rootWatch: MutationObserver;
-  private readonly titleWatch: MutationObserver;
-  private readonly stopAddress: () => void;
-  private root: Element | null = null;
-  private stopRecording: (() => void) | undefined;
-  private readonly stopMouse: () => void;
+type Root = Document | ShadowRoot;
 
-  constructor(sink: Sink) {
-    this.outgoing = new Outgoing(sink, {
-      startsKeyframe: (event) => (event.type as number) === META,
-      filter: (event) => this.filter(event),
-      keyframe: () => this.keyframe(),
+export class Recorder implements Capture {
+  private readonly numbers = new Numbers();
+  private readonly privacy: Privacy;
+  private readonly outgoing: Outgoing;
+  private readonly serializer: Serializer;
+  private readonly changes: Changes;
+  private readonly sheets: Sheets;
+  private readonly pictures: Pictures;
+  private readonly observer: MutationObserver;
+  private stops = new AbortController();
+  private readonly life = new AbortController();
+  private listening = new WeakSet<Root>();
+  private fields = new Map<Element, string>();
+  private frames = new Map<Element, Document | null>();
+  private unmeasured = new Set<Text>();
+  private scrolled: Element[] = [];
+  private hasHiddenText = false;
+  private slicing = false;
+  private isHidden = false;
+  private address = "";
+  private sweepTimer: ReturnType<typeof setTimeout> | undefined;
+  private keyframeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly sink: Sink,
+    rules: Rules,
+    known: Known,
+  ) {
+    this.privacy = new Privacy(rules, known.passwords);
+    this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
+    const op = (op: Op, about?: string) => this.outgoing.add(op, about);
+    this.serializer = new Serializer(this.numbers, this.privacy, known.closed, known.ignored, {
+      shadow: (root) => this.listen(root),
+      frame: (element, inner) => {
+        this.frames.set(element, inner);
+        if (inner) this.listen(inner);
+      },
+      field: (element, state) => this.fields.set(element, textOf(state)),
+      sheet: (element) => this.sheets.watch(element),
+      picture: (element) => this.pictures.want(element),
+      hiddenText: (text, laidOut) => {
+        this.hasHiddenText = true;
+        if (!laidOut) this.unmeasured.add(text);
+      },
+      scrolled: (element) => this.scrolled.push(element),
     });
-    this.titleWatch = new MutationObserver(() => sink.pageChanged());
-    for (const name of ADDRESS_EVENTS) addEventListener(name, sink.pageChanged);
-    this.stopAddress = () => {
-      for (const name of ADDRESS_EVENTS) removeEventListener(name, sink.pageChanged);
-    };
-    this.startRecording();
-    this.rootWatch = new MutationObserver(() => this.followRoot());
-    this.rootWatch.observe(document, { childList: true });
-    this.stopMouse = watchMouseRest((event) => this.outgoing.add(event));
-  }
-
-  /** document.open() and a replaced root element leave the recorder with a tree that is gone. */
-  private followRoot(): void {
-    if (!document.documentElement || document.documentElement === this.root) return;
-    this.stopRecording?.();
-    this.startRecording();
-  }
-
-  private startRecording(): void {
-    this.root = document.documentElement;
-    this.titleWatch.disconnect();
-    if (document.head) {
-      this.titleWatch.observe(document.head, {
-        childList: true,
-        characterData: true,
-        subtree: true,
-      });
-    }
-    this.stopRecording = record({
-      // Called inside the page's own calls: it may only put aside, and never throw.
-      emit: (event) => this.outgoing.add(event),
-      errorHandler: () => true,
-      recordAfter: "DOMContentLoaded",
-      inlineStylesheet: true,
-      slimDOMOptions: "all",
-      // The choice which values to hide is ours alone, so every value goes past maskValue.
-      maskAllInputs: true,
-      maskInputFn: maskValue,
-      sampling: { mousemove: 20, mousemoveCallback: 20, scroll: 16, media: 100 },
-      recordCanvas: false,
-      inlineImages: false,
-      collectFonts: false,
+    this.changes = new Changes(this.numbers, this.privacy, this.serializer, known.closed, {
+      op,
+      sheet: (element) => this.sheets.send(element),
+      picture: (element) => this.pictures.want(element),
+      field: (element) => this.field(element),
+      document: (page) => this.documentChanged(page),
     });
-  }
-
-  keyframe(): void {
-    try {
-      record.takeFullSnapshot(true);
-    } catch {
-      // Not recording yet: the first snapshot is still to come.
+    this.sheets = new Sheets(this.numbers, this.privacy, this.serializer, op);
+    this.pictures = new Pictures(this.numbers, this.privacy, op);
+    this.observer = new MutationObserver((records) => this.onMutations(records));
+    const { signal } = this.life;
+    for (const name of ["popstate", "hashchange"]) {
+      addEventListener(name, () => this.lookAround(), { signal });
     }
+    this.keyframe();
+    this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
   }
 
   stop(): void {
+    this.life.abort();
+    this.stops.abort();
+    this.observer.disconnect();
     this.outgoing.close();
-    this.rootWatch.disconnect();
-    this.titleWatch.disconnect();
-    this.stopAddress();
-    this.stopRecording?.();
-    this.stopMouse();
+    this.pictures.stop();
+    clearTimeout(this.sweepTimer);
+    clearTimeout(this.keyframeTimer);
   }
 
-  /** Take out of an event what must not leave, and put in what the agent cannot fetch. */
-  private filter(event: eventWithTime): void {
-    if ((event.type as number) === META) this.imageBytes = 0;
-    visitElements(event, (id, attributes) => {
-      const node = record.mirror.getNode(id);
-      if (node instanceof HTMLImageElement) this.inline(node, id, attributes);
-      else if (node instanceof Element) {
-        rememberIfSecret(node);
-        if (node.tagName === "SOURCE") delete attributes.srcset;
-        // A sheet that has not loaded yet: its rules follow when it has.
-        if (node.tagName === "LINK") delete attributes.href;
-        // The recorder does not look into the frames of a frameset.
-        if (node.tagName === "FRAME") delete attributes.src;
-      }
-    });
+  /** A shadow root was attached: its host is another element now. */
+  attached(host: Element): void {
+    // Later: the page is about to fill it, and must not wait for us.
+    queueMicrotask(() =>
+      this.guard(() => {
+        this.changes.renew([host]);
+        this.goOn();
+      }),
+    );
   }
 
-  private inline(image: HTMLImageElement, id: number, attributes: Record<string, unknown>): void {
-    if (!("src" in attributes || "srcset" in attributes)) return;
-    delete attributes.srcset;
-    delete attributes.src;
-    const data = this.affordable(imageData(image));
-    if (data) {
-      attributes.src = data;
-    } else if (!this.awaitingLoad.has(image)) {
-      this.awaitingLoad.add(image);
-      image.addEventListener("load", () => this.sendLoaded(image, id), { once: true });
+  // -- keyframes -------------------------------------------------------------------------------
+
+  keyframe(): void {
+    if (this.life.signal.aborted) return;
+    this.observer.disconnect();
+    this.stops.abort();
+    this.stops = new AbortController();
+    this.listening = new WeakSet();
+    this.fields = new Map();
+    this.frames = new Map();
+    this.unmeasured = new Set();
+    this.scrolled = [];
+    this.hasHiddenText = false;
+    this.numbers.reset();
+    this.serializer.pending.clear();
+    this.privacy.forgetSheets();
+    this.sheets.reset();
+    this.pictures.reset();
+    this.address = location.href;
+    this.isHidden = this.privacy.hidesPage(this.address);
+    this.outgoing.add([
+      "start",
+      { doctype: doctypeOf(document), width: innerWidth, height: innerHeight },
+    ]);
+    if (this.isHidden) {
+      this.outgoing.add(["hidden"]);
+      return;
+    }
+    this.numbers.give(document);
+    this.listen(document);
+    this.serializer.readSheets(document);
+    const adopted = adoptedTexts(document, this.privacy);
+    if (adopted.length) this.outgoing.add(["adopted", DOCUMENT, adopted]);
+    this.serializer.pending.add(document);
+    this.slicing = true;
+    this.slice();
+  }
+
+  /** Make some of what is pending, and come back for the rest when the page had its turn. */
+  private slice(): void {
+    if (this.life.signal.aborted) return;
+    const { pending } = this.serializer;
+    this.flushMutations();
+    this.serializer.begin(performance.now() + SLICE_MS);
+    for (const parent of pending) {
+      pending.delete(parent);
+      this.changes.resume(parent);
+      if (this.serializer.isSpent) break;
+    }
+    if (pending.size) {
+      setTimeout(() => this.slice());
+    } else {
+      this.slicing = false;
+      this.tellScrolled();
+      this.outgoing.add(["complete"]);
     }
   }
 
-  /** Images stop where they would make a keyframe too large to be sent at all. */
-  private affordable(data: string | undefined): string | undefined {
-    if (!data || this.imageBytes + data.length > IMAGE_BUDGET_BYTES) return undefined;
-    this.imageBytes += data.length;
-    return data;
+  /** Something may have been left pending. */
+  private goOn(): void {
+    if (!this.slicing && this.serializer.pending.size) {
+      this.slicing = true;
+      setTimeout(() => this.slice());
+    }
+    if (!this.slicing) this.tellScrolled();
   }
 
-  /** An attribute change without a value: the filter fills it in. */
-  private sendLoaded(image: HTMLImageElement, id: number): void {
-    this.awaitingLoad.delete(image);
-    if (imageData(image)) this.outgoing.add(attributeEvent(id, { src: "" }));
+  private tellScrolled(): void {
+    for (const element of this.scrolled.splice(0)) this.scroll(element);
+    if (scrollX || scrollY) this.scroll(document);
+  }
+
+  // -- what happens ----------------------------------------------------------------------------
+
+  private flushMutations(): void {
+    const records = this.observer.takeRecords();
+    if (records.length) this.changes.apply(records);
+  }
+
+  private onMutations(records: MutationRecord[]): void {
+    this.guard(() => {
+      this.changes.apply(records);
+      this.goOn();
+      this.tellNews();
+    });
+  }
+
+  /** When something of ours breaks, the page goes on and the agent gets a fresh keyframe. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch {
+      this.keyframeSoon(REST_MS);
+    }
+  }
+
+  private keyframeSoon(wait: number): void {
+    clearTimeout(this.keyframeTimer);
+    this.keyframeTimer = setTimeout(() => this.keyframe(), wait);
+  }
+
+  /** Events that end inside a shadow tree or a frame are heard only there. */
+  private listen(root: Root): void {
+    if (this.listening.has(root)) return;
+    this.listening.add(root);
+    this.sheets.watchRoot(root);
+    this.observer.observe(root, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+      attributes: true,
+    });
+    const options = { capture: true, passive: true, signal: this.stops.signal };
+    const on = (name: string, act: (event: Event) => void) =>
+      root.addEventListener(name, (event) => this.guard(() => act(event)), options);
+    on("scroll", ({ target }) => target && this.scroll(target as Node));
+    for (const name of ["input", "change", "reset", "click", "keyup"]) {
+      on(name, () => this.sweepFields());
+    }
+    on("load", ({ target }) => target && this.loaded(target as Element));
+    if (root.nodeType !== dom.DOCUMENT_NODE) return;
+    on("mousemove", (event) => this.mouse(event as MouseEvent));
+    const view = (root as Document).defaultView;
+    if (root === document) {
+      view?.addEventListener("resize", () => this.guard(() => this.resized()), options);
+      const fonts = document.fonts as FontFaceSet | undefined;
+      fonts?.addEventListener("loadingdone", () => this.guard(() => this.remeasure()), options);
+    }
+  }
+
+  private loaded(element: Element): void {
+    if (!this.numbers.of(element)) return;
+    const tag = dom.localName(element);
+    if (tag === "link" || tag === "style") this.sheets.send(element);
+    else if (tag === "img") this.pictures.want(element);
+    else if (this.frames.has(element)) this.frameLoaded(element);
+  }
+
+  private documentChanged(page: Document): void {
+    const frame = dom.frameAround(page);
+    // Later: it may be about to change once more.
+    if (frame) queueMicrotask(() => this.guard(() => this.frameLoaded(frame)));
+    else this.keyframeSoon(0);
+  }
+
+  private frameLoaded(element: Element): void {
+    const inner = dom.frameDocument(element);
+    if (inner && this.frames.get(element) === inner && this.numbers.of(inner.documentElement))
+      return;
+    this.changes.renew([element]);
+    this.goOn();
+  }
+
+  private scroll(target: Node): void {
+    const number = this.numbers.of(target);
+    if (!number) return;
+    const view = (target as Document).defaultView;
+    const [x, y] = view
+      ? [view.scrollX, view.scrollY]
+      : [(target as Element).scrollLeft, (target as Element).scrollTop];
+    this.outgoing.add(["scroll", number, Math.round(x), Math.round(y)], `scroll ${number}`);
+  }
+
+  private mouse(event: MouseEvent): void {
+    let { clientX: x, clientY: y } = event;
+    const [innermost] = event.composedPath();
+    let frame = dom.frameAround((event.target as Node).ownerDocument ?? document);
+    while (frame) {
+      const { left, top } = frame.getBoundingClientRect();
+      x += left + frame.clientLeft;
+      y += top + frame.clientTop;
+      frame = frame.ownerDocument ? dom.frameAround(frame.ownerDocument) : null;
+    }
+    const over = this.numbers.of(innermost as Node);
+    this.outgoing.add(["mouse", Math.round(x), Math.round(y), over], "mouse");
+  }
+
+  private resized(): void {
+    this.outgoing.add(["viewport", innerWidth, innerHeight], "viewport");
+    this.remeasure();
+  }
+
+  /** Hidden text has other widths now. */
+  private remeasure(): void {
+    if (this.hasHiddenText) this.keyframeSoon(REST_MS);
+  }
+
+  // -- what no event tells of ------------------------------------------------------------------
+
+  private sweep(): void {
+    this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
+    this.guard(() => {
+      this.lookAround();
+      if (this.isHidden) return;
+      const root = document.documentElement;
+      if (root && !this.slicing && !this.numbers.of(root)) {
+        this.keyframe(); // document.open() has swept us away
+        return;
+      }
+      this.sweepFields();
+      this.sheets.sweep();
+      this.sweepFrames();
+      this.measure();
+      this.tellNews();
+    });
+  }
+
+  /** Another address without a page load, another title. */
+  private lookAround(): void {
+    this.sink.pageChanged();
+    if (location.href === this.address) return;
+    this.address = location.href;
+    if (this.privacy.hidesPage(this.address) !== this.isHidden) this.keyframe();
+  }
+
+  private sweepFields(): void {
+    for (const element of this.fields.keys()) {
+      if (this.numbers.of(element)) this.field(element);
+      else this.fields.delete(element);
+    }
+  }
+
+  private field(element: Element): void {
+    const number = this.numbers.of(element);
+    if (!number || !this.fields.has(element)) return;
+    if (this.privacy.isStale(element)) {
+      this.changes.renew([element]); // it holds a secret now
+      return;
+    }
+    const state = fieldState(element, this.privacy);
+    const text = textOf(state);
+    const known = this.fields.get(element);
+    this.fields.set(element, text);
+    if (known !== text) this.outgoing.add(["field", number, state], `field ${number}`);
+  }
+
+  private sweepFrames(): void {
+    for (const [element, inner] of this.frames) {
+      if (!this.numbers.of(element)) this.frames.delete(element);
+      else if (dom.frameDocument(element) !== inner) this.frameLoaded(element);
+    }
+  }
+
+  /** Hidden text that was not laid out when it was made. */
+  private measure(): void {
+    for (const text of this.unmeasured) {
+      const number = this.numbers.of(text);
+      const parent = dom.parentNode(text);
+      if (!number || !parent) {
+        this.unmeasured.delete(text);
+        continue;
+      }
+      if (dom.isElement(parent) && !parent.getClientRects().length) continue;
+      this.unmeasured.delete(text);
+      const shown = this.serializer.text(text, true);
+      this.outgoing.add(["text", number, shown as string], `text ${number}`);
+    }
+  }
+
+  /** A new sheet speaks of names that were held back as meaning nothing. */
+  private tellNews(): void {
+    for (const key of this.privacy.news.splice(0)) {
+      const name = CSS.escape(key.slice(1));
+      const [selector, attribute] = key.startsWith("[")
+        ? [`[${name}]`, key.slice(1)]
+        : [key.charAt(0) + name, key.startsWith(".") ? "class" : "id"];
+      for (const element of document.querySelectorAll(selector)) {
+        const number = this.numbers.of(element);
+        if (number) this.changes.attribute(element, number, attribute);
+      }
+    }
   }
 }
 
-export function startCapture(sink: Sink): Capture {
-  return new Recorder(sink);
+function textOf({ v, c, i, s }: Field): string {
+  return `${v} ${c} ${i} ${s}`;
 }

@@ -1,5 +1,6 @@
 // Which browser this is, for the agent's "navigate" event.
-import type { Page } from "../wire";
+import { matchesAddress, tellableAddress } from "../address";
+import type { Page, Rules } from "../wire";
 import { clean } from "./text";
 
 const NAMES: [pattern: RegExp, name: string][] = [
@@ -31,10 +32,13 @@ function platformOf(agent: string): string {
   return PLATFORMS.find(([pattern]) => pattern.test(agent))?.[1] ?? "";
 }
 
-export function currentPage(version: string): Page {
+/** This page, as far as the group's rules let it be told. */
+export function currentPage(version: string, rules: Rules): Page {
+  const isHidden = rules.pages.some((pattern) => matchesAddress(pattern, location.href));
+  const hidesTitle = isHidden || rules.title || rules.mask === "text";
   return {
-    url: clean(location.href, 8192),
-    title: clean(document.title, 1024),
+    url: clean(tellableAddress(location.href, rules), 8192),
+    title: hidesTitle ? "" : clean(document.title, 1024),
     browser: browserOf(navigator.userAgent),
     visitorversion: version,
   };

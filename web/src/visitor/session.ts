@@ -1,6 +1,6 @@
 // The visitor's session: from startSession over page loads and lost connections to its end.
 import { type Capture, type Internal, readTicket, SESSION_COOKIE, type Visitor } from "../globals";
-import { TAKEN_OVER, type ToVisitor } from "../wire";
+import { type Rules, TAKEN_OVER, type ToVisitor } from "../wire";
 import { currentPage } from "./browser";
 import { ERRORS, type ErrorCode, Events } from "./events";
 import { Link } from "./link";
@@ -31,7 +31,9 @@ export class VisitorSession {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private stopAsked = false;
   private runningSince = 0;
-  private told = { url: "", title: "" };
+  private told: string | undefined;
+  /** What may be told of the page: nothing before they have come. */
+  private rules: Rules | undefined;
   private continuedHere = false;
   private readonly events = new Events();
   private readonly link: Link;
@@ -109,8 +111,7 @@ export class VisitorSession {
   }
 
   private helloStart(token: string, start: Start) {
-    const page = currentPage(VERSION);
-    return { type: "start", token, page, key: start.key, person: start.person } as const;
+    return { type: "start", token, key: start.key, person: start.person } as const;
   }
 
   private stop(): void {
@@ -136,7 +137,6 @@ export class VisitorSession {
     void this.link.open((token) => ({
       type: "resume",
       token,
-      page: currentPage(VERSION),
       ticket,
     }));
   }
@@ -145,7 +145,7 @@ export class VisitorSession {
     switch (message.type) {
       case "started":
       case "continued":
-        this.onRunning(message.key, message.ticket);
+        this.onRunning(message.key, message.ticket, message.rules);
         break;
       case "agentjoin":
         this.events.fire("agentjoin", { name: message.name });
@@ -162,8 +162,9 @@ export class VisitorSession {
     }
   }
 
-  private onRunning(key: string, ticket: string): void {
+  private onRunning(key: string, ticket: string, rules: Rules): void {
     const isNew = this.state === "starting";
+    this.rules = rules;
     this.state = "on";
     this.key = key;
     this.runningSince = Date.now();
@@ -173,6 +174,8 @@ export class VisitorSession {
       this.link.send({ type: "stop" });
       return;
     }
+    this.told = undefined;
+    this.tellPage();
     if (this.capture) this.capture.keyframe();
     else this.startCapture();
     if (isNew) this.events.fire("sessionstart");
@@ -282,28 +285,27 @@ export class VisitorSession {
 
   /** Needs two things, whichever comes last: the capture script and a running session. */
   private startCapture(): void {
-    if (this.state !== "on" || this.capture) return;
-    this.capture = this.internal.startCapture?.({
+    if (this.state !== "on" || this.capture || !this.rules) return;
+    const sink = {
       isOpen: () => this.link.isOpen(),
       pendingBytes: () => this.link.pendingBytes(),
-      send: (frame) => {
-        this.tellPage();
-        this.link.send(frame);
-      },
+      send: (frame: Uint8Array) => this.link.send(frame),
       pageChanged: () => this.tellPage(),
-    });
+    };
+    this.capture = this.internal.capture = this.internal.startCapture?.(sink, this.rules);
   }
 
   /** The title may come late, and an address change without a page load. */
   private tellPage(): void {
-    if (this.told.url === location.href && this.told.title === document.title) return;
-    this.told = { url: location.href, title: document.title };
-    this.link.send({ type: "page", page: currentPage(VERSION) });
+    const now = `${location.href} ${document.title}`;
+    if (!this.rules || this.told === now) return;
+    this.told = now;
+    this.link.send({ type: "page", page: currentPage(VERSION, this.rules) });
   }
 
   private stopCapture(): void {
     this.capture?.stop();
-    this.capture = undefined;
+    this.capture = this.internal.capture = undefined;
   }
 }
 

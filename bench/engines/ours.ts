@@ -1,0 +1,22 @@
+// Our recorder with a sink that only counts.
+import { Recorder } from "../../web/src/capture/recorder";
+
+const counts = { bytes: 0, frames: 0, complete: false };
+const sink = {
+  isOpen: () => true,
+  pendingBytes: () => 0,
+  pageChanged: () => {},
+  send(frame: Uint8Array) {
+    counts.bytes += frame.length;
+    counts.frames++;
+  },
+};
+const rules = { mask: "none", selectors: [], pages: [], title: false, query: false } as const;
+const known = { closed: new WeakMap(), passwords: new WeakSet(), ignored: new WeakSet() };
+Object.assign(window, {
+  counts,
+  startEngine() {
+    const recorder = new Recorder(sink, { ...rules, selectors: [], pages: [] }, known);
+    return () => recorder.stop();
+  },
+});

@@ -1,0 +1,195 @@
+// What the page's mutations mean for the copy. A node that moves is taken out and made again, as the
+// page's own browser does with what is in it.
+import type { Op, Tree } from "../ops";
+import * as dom from "./dom";
+import type { Numbers } from "./numbers";
+import type { Privacy } from "./privacy";
+import type { Serializer } from "./serialize";
+
+/** How long one batch of additions may keep the page waiting; the rest follows in slices. */
+const SLICE_MS = 30;
+
+export interface Reports {
+  op(op: Op, about?: string): void;
+  /** A style or link element's rules may be others. */
+  sheet(element: Element): void;
+  picture(element: Element): void;
+  field(element: Element): void;
+  /** A document is another one now, perhaps in another layout mode. */
+  document(page: Document): void;
+}
+
+export class Changes {
+  constructor(
+    private readonly numbers: Numbers,
+    private readonly privacy: Privacy,
+    private readonly serializer: Serializer,
+    private readonly closed: WeakMap<Element, ShadowRoot>,
+    private readonly reports: Reports,
+  ) {}
+
+  apply(records: readonly MutationRecord[]): void {
+    const gone = new Set<Node>();
+    const came = new Set<Node>();
+    const texts = new Set<Text>();
+    const attributes = new Map<Element, Set<string>>();
+    const sheets = new Set<Element>();
+    for (const record of records) {
+      const { target } = record;
+      if (record.type === "characterData") {
+        const parent = dom.parentNode(target);
+        if (parent && dom.localName(parent as Element) === "style") sheets.add(parent as Element);
+        else texts.add(target as Text);
+      } else if (record.type === "attributes") {
+        const names = attributes.get(target as Element) ?? new Set();
+        names.add(record.attributeName as string);
+        attributes.set(target as Element, names);
+      } else if (dom.nodeType(target) === dom.DOCUMENT_NODE) {
+        this.reports.document(target as Document);
+      } else if (this.serializer.hasChildren(target)) {
+        for (const node of record.removedNodes) gone.add(node);
+        for (const node of record.addedNodes) came.add(node);
+      } else if (dom.isElement(target)) {
+        sheets.add(target); // or nothing
+        if (dom.localName(target) === "textarea") this.reports.field(target);
+      }
+    }
+    const before = this.numbers.next;
+    for (const element of attributes.keys()) this.noteStale(element, gone, came);
+    if (this.privacy.dependsOnOthers && (gone.size || came.size || attributes.size)) {
+      this.noteStaleByOthers(gone, came);
+    }
+    this.remove(gone, came);
+    this.serializer.begin(performance.now() + SLICE_MS);
+    for (const node of came) this.insert(node, came);
+    for (const text of texts) this.text(text, before);
+    for (const [element, names] of attributes) {
+      const number = this.numbers.of(element);
+      if (number && number < before) this.attributes(element, number, names, sheets);
+    }
+    for (const element of sheets) {
+      if (this.numbers.of(element)) this.reports.sheet(element);
+    }
+  }
+
+  /** Take a node out and make it again. */
+  renew(nodes: readonly Node[]): void {
+    const set = new Set(nodes.filter((node) => this.numbers.of(node)));
+    this.remove(set, set);
+    this.serializer.begin(performance.now() + SLICE_MS);
+    for (const node of set) this.insert(node, set);
+  }
+
+  /** Make the children, or the rest of them, that were left pending. */
+  resume(parent: Node): void {
+    const number = this.numbers.of(parent);
+    if (!number) return;
+    let first: Node | null = null;
+    for (let node = dom.lastChild(parent); node; node = dom.previousSibling(node)) {
+      if (this.numbers.of(node)) break;
+      if (this.serializer.counts(node)) first = node;
+    }
+    if (first) this.add(parent, number, 0, first, null);
+  }
+
+  private noteStale(element: Element, gone: Set<Node>, came: Set<Node>): void {
+    if (!this.numbers.of(element) || !this.privacy.isStale(element)) return;
+    gone.add(element);
+    came.add(element);
+  }
+
+  private noteStaleByOthers(gone: Set<Node>, came: Set<Node>): void {
+    for (const element of document.querySelectorAll(this.privacy.selector)) {
+      this.noteStale(element, gone, came);
+    }
+  }
+
+  private remove(gone: Set<Node>, came: Set<Node>): void {
+    const numbers: number[] = [];
+    for (const set of [gone, came]) {
+      for (const node of set) {
+        const number = this.numbers.of(node);
+        if (!number) continue;
+        numbers.push(number);
+        this.forget(node);
+      }
+    }
+    if (numbers.length) this.reports.op(["remove", numbers]);
+  }
+
+  private forget(top: Node): void {
+    const left: Node[] = [top];
+    for (let node = left.pop(); node; node = left.pop()) {
+      this.numbers.forget(node);
+      this.serializer.pending.delete(node);
+      if (dom.isElement(node)) {
+        const shadow = dom.shadowOf(node, this.closed);
+        if (shadow) left.push(shadow);
+        const inner = dom.frameDocument(node);
+        if (inner) left.push(inner);
+      }
+      for (let child = dom.firstChild(node); child; child = dom.nextSibling(child))
+        left.push(child);
+    }
+  }
+
+  /** Add a run of new siblings, where their place is known. */
+  private insert(node: Node, came: Set<Node>): void {
+    const parent = dom.parentNode(node);
+    const number = this.numbers.of(parent);
+    const isNew = (sibling: Node) => came.has(sibling) && !this.numbers.of(sibling);
+    if (!parent || !number || !isNew(node) || !this.serializer.counts(node)) return;
+    if (!this.serializer.hasChildren(parent)) return;
+    const belongs = (sibling: Node) => isNew(sibling) || !this.serializer.counts(sibling);
+    let first = node;
+    for (let at = dom.previousSibling(node); at && belongs(at); at = dom.previousSibling(at))
+      first = at;
+    let until: Node | null = dom.nextSibling(node);
+    while (until && belongs(until)) until = dom.nextSibling(until);
+    const before = this.numbers.of(until);
+    // Among siblings that have not been made: they are made together.
+    if (!before && this.serializer.pending.has(parent)) return;
+    this.add(parent, number, before, first, until);
+  }
+
+  private add(parent: Node, number: number, before: number, first: Node, until: Node | null): void {
+    const at = this.numbers.next;
+    const trees: Tree[] = this.serializer.siblings(
+      parent,
+      first,
+      until,
+      this.privacy.hidesInside(parent),
+    );
+    if (trees.length) this.reports.op(["add", number, before, at, trees]);
+  }
+
+  private text(text: Text, before: number): void {
+    const number = this.numbers.of(text);
+    const parent = dom.parentNode(text);
+    if (!number || number >= before || !parent) return;
+    const shown = this.serializer.text(text, this.privacy.hidesInside(parent));
+    this.reports.op(["text", number, shown as string], `text ${number}`);
+  }
+
+  private attributes(
+    element: Element,
+    number: number,
+    names: Set<string>,
+    sheets: Set<Element>,
+  ): void {
+    const tag = dom.localName(element);
+    if (tag === "style" || tag === "link") sheets.add(element);
+    if (tag === "img" || tag === "video" || tag === "source") this.reports.picture(element);
+    if (tag === "input" || tag === "option") this.reports.field(element);
+    for (const name of names) this.attribute(element, number, name);
+  }
+
+  /** Tell the present value of an attribute. */
+  attribute(element: Element, number: number, name: string): void {
+    const value = dom.attribute(element, name);
+    const shown = value === null ? null : this.privacy.attribute(element, name, value);
+    if (shown !== undefined) {
+      this.reports.op(["attribute", number, name, shown], `attribute ${number} ${name}`);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// Ways into the DOM that a page cannot bend: a form's fields may be named "attributes" or "parentNode",
+// and libraries put their own methods on the prototypes.
+
+type Getter<Of, Value> = (node: Of) => Value;
+
+function getter<Of, Value>(prototype: object, name: string): Getter<Of, Value> {
+  const native = Object.getOwnPropertyDescriptor(prototype, name)?.get as () => Value;
+  return (node) => native.call(node as never);
+}
+
+export const firstChild = getter<Node, ChildNode | null>(Node.prototype, "firstChild");
+export const lastChild = getter<Node, ChildNode | null>(Node.prototype, "lastChild");
+export const nextSibling = getter<Node, ChildNode | null>(Node.prototype, "nextSibling");
+export const previousSibling = getter<Node, ChildNode | null>(Node.prototype, "previousSibling");
+export const parentNode = getter<Node, ParentNode | null>(Node.prototype, "parentNode");
+export const nodeType = getter<Node, number>(Node.prototype, "nodeType");
+export const isConnected = getter<Node, boolean>(Node.prototype, "isConnected");
+export const localName = getter<Element, string>(Element.prototype, "localName");
+export const namespaceOf = getter<Element, string | null>(Element.prototype, "namespaceURI");
+const openShadow = getter<Element, ShadowRoot | null>(Element.prototype, "shadowRoot");
+const nativeMatches = Element.prototype.matches;
+const nativeNames = Element.prototype.getAttributeNames;
+const nativeHas = Element.prototype.hasAttributes;
+const nativeGet = Element.prototype.getAttribute;
+
+/** Names and values by text: to ask for the Attr nodes would make them, and they stay. */
+export function attributeNames(element: Element): string[] {
+  return nativeNames.call(element);
+}
+
+export function hasAttributes(element: Element): boolean {
+  return nativeHas.call(element);
+}
+
+export function matches(element: Element, selector: string): boolean {
+  return nativeMatches.call(element, selector);
+}
+
+export function attribute(element: Element, name: string): string | null {
+  return nativeGet.call(element, name);
+}
+
+export const ELEMENT = 1;
+export const TEXT = 3;
+export const CDATA = 4;
+export const DOCUMENT_NODE = 9;
+export const FRAGMENT = 11;
+
+export function isElement(node: Node): node is Element {
+  return nodeType(node) === ELEMENT;
+}
+
+export function isText(node: Node): node is Text {
+  const type = nodeType(node);
+  return type === TEXT || type === CDATA;
+}
+
+/** The shadow root of an element, a closed one too where it was attached with our knowledge. */
+export function shadowOf(
+  element: Element,
+  closed: WeakMap<Element, ShadowRoot>,
+): ShadowRoot | null {
+  return openShadow(element) ?? closed.get(element) ?? null;
+}
+
+/** The element around a node, out of shadow trees and frames. */
+export function around(node: Node): Element | null {
+  const parent = parentNode(node);
+  if (parent && isElement(parent)) return parent;
+  if (parent && nodeType(parent) === FRAGMENT) return (parent as ShadowRoot).host ?? null;
+  const root = parent ?? node;
+  if (nodeType(root) === FRAGMENT) return (root as ShadowRoot).host ?? null;
+  return nodeType(root) === DOCUMENT_NODE ? frameAround(root as Document) : null;
+}
+
+/** The frame element that shows a document; null for the page itself. */
+export function frameAround(root: Document): Element | null {
+  try {
+    return root === document ? null : (root.defaultView?.frameElement ?? null);
+  } catch {
+    return null;
+  }
+}
+
+/** The document in a frame, if it is of this origin. */
+export function frameDocument(element: Element): Document | null {
+  const name = localName(element);
+  if (name !== "iframe" && name !== "frame") return null;
+  try {
+    return (element as HTMLIFrameElement).contentDocument;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,227 @@
+// What may leave the visitor's page. Everything that is sent was let through here.
+
+import { matchesAddress } from "../address";
+import { HTML } from "../ops";
+import type { Rules } from "../wire";
+import { split, withoutAddresses } from "./css";
+import { around, localName, matches, namespaceOf } from "./dom";
+import { looksLikeCard, Secrets } from "./secrets";
+
+/** Stands for any hidden value, so that its length tells nothing. */
+const MASK = "••••••••";
+const MARKED = ".glance_masked,[glance_masked]:not([glance_masked=false i])";
+const FIELDS = "input,textarea,select,datalist,output,progress,meter";
+const EDITABLE = "[contenteditable]:not([contenteditable=false i])";
+
+/** What says nothing and is needed to look the same. Of a hidden element only this leaves. */
+const SHAPE = names(`dir hidden disabled readonly required open multiple rows cols size width height
+  colspan rowspan span align valign border cellpadding cellspacing nowrap wrap type inert slot part
+  contenteditable reversed start clear noshade hspace vspace frameborder scrolling popover`);
+/** Of an element that is shown, this leaves too. */
+const PLAIN = names(`title alt placeholder label lang role translate spellcheck bgcolor color face
+  background-color min max step value low high optimum kind media rel name usemap shape coords ismap
+  controls loop muted playsinline cite datetime abbr scope headers exportparts is maxlength minlength
+  checked selected char charoff compact axis summary rules frame marginwidth marginheight text link
+  alink vlink for tabindex accesskey draggable inputmode enterkeyhint list pattern`);
+/** Form elements keep their values in properties, where a stale attribute would leak or lie. */
+const STATEFUL = names("value checked selected");
+const HAS_VALUE = names("input textarea select option button param data");
+const REFERENCE = names("href xlink:href");
+
+function names(text: string): Set<string> {
+  return new Set(text.split(/\s+/));
+}
+
+export class Privacy {
+  /** Elements that the rules themselves name, without what is in them. */
+  readonly selector: string;
+  /** Whether an element can become hidden by what happens elsewhere in the page. */
+  readonly dependsOnOthers: boolean;
+  readonly secrets: Secrets;
+  private readonly hidden = new WeakSet<Element>();
+  private readonly knownNames = new Map<string, boolean>();
+  private sheets: string[] = [];
+  /** Names that were held back and have a meaning since: "." or "#" or "[", and the name. */
+  readonly news: string[] = [];
+
+  constructor(
+    readonly rules: Rules,
+    passwords: WeakSet<Element>,
+  ) {
+    this.secrets = new Secrets(passwords);
+    const own = rules.selectors.filter(isSelector);
+    const parts = [MARKED, ...own];
+    if (rules.mask === "inputs") parts.push(FIELDS, EDITABLE);
+    this.selector = parts.join(",");
+    this.dependsOnOthers = own.some((selector) => /[\s>+~:]/.test(selector.trim()));
+    // A rule that this browser does not understand may not be let fall: then everything is hidden.
+    if (own.length < rules.selectors.length) this.rules = { ...rules, mask: "text" };
+  }
+
+  get hidesAnything(): boolean {
+    return this.rules.mask !== "none" || this.rules.selectors.length > 0;
+  }
+
+  /** Whether a page at this address is hidden whole. */
+  hidesPage(address: string): boolean {
+    return this.rules.pages.some((pattern) => matchesAddress(pattern, address));
+  }
+
+  // -- elements --------------------------------------------------------------------------------
+
+  /** Decide about an element. insideHidden: whether what it is in is hidden. */
+  decide(element: Element, insideHidden: boolean): boolean {
+    const hidden = insideHidden || this.isNamed(element);
+    if (hidden) this.hidden.add(element);
+    else this.hidden.delete(element);
+    return hidden;
+  }
+
+  /** As it was decided. */
+  isHidden(element: Element | null): boolean {
+    return this.rules.mask === "text" || (!!element && this.hidden.has(element));
+  }
+
+  /** Whether what is directly in this node is hidden, as decided for the element around. */
+  hidesInside(parent: Node): boolean {
+    if (this.rules.mask === "text") return true;
+    if (parent.nodeType === 1) return this.hidden.has(parent as Element);
+    const outside = around(parent);
+    return !!outside && this.hidden.has(outside);
+  }
+
+  /** Whether a change of an attribute has changed what was decided for the element. */
+  isStale(element: Element): boolean {
+    const outside = around(element);
+    const now = (!!outside && this.hidden.has(outside)) || this.isNamed(element);
+    return now !== this.hidden.has(element);
+  }
+
+  private isNamed(element: Element): boolean {
+    if (this.rules.mask === "text") return true;
+    return this.secrets.isSecret(element) || matches(element, this.selector);
+  }
+
+  // -- values ----------------------------------------------------------------------------------
+
+  /** What stands for a field's value. */
+  value(field: Element, value: string): string {
+    if (!value) return value;
+    if (this.isHidden(field)) return MASK;
+    return looksLikeCard(value) ? MASK : value;
+  }
+
+  /** A text that is not hidden by where it stands. */
+  text(text: Text): string {
+    const { data } = text;
+    if (data.length < 13 || !/\d/.test(data) || !text.parentElement?.isContentEditable) return data;
+    return looksLikeCard(data) ? MASK : data;
+  }
+
+  /** What stands for an attribute; undefined for what does not leave. */
+  attribute(element: Element, name: string, value: string): string | undefined {
+    const hidden = this.isHidden(element);
+    const tag = localName(element);
+    switch (name) {
+      case "style":
+        return withoutAddresses(hidden ? shapeOnly(value) : value);
+      case "class":
+        return hidden ? this.knownTokens(value, ".") : value;
+      case "id":
+        return hidden ? this.knownTokens(value, "#") || undefined : value;
+      case "type":
+        // A hidden field may be of a type that cannot hold the mask.
+        return value;
+    }
+    if (name.startsWith("on") || tag === "script" || tag === "meta" || tag === "base")
+      return undefined;
+    if (namespaceOf(element) !== HTML) return this.foreign(name, value, hidden);
+    if (SHAPE.has(name)) return value;
+    if (name === "href" && (tag === "a" || tag === "area")) return "#"; // :any-link
+    if (hidden) return undefined;
+    if (STATEFUL.has(name) && HAS_VALUE.has(tag)) return undefined;
+    if (PLAIN.has(name) || name.startsWith("aria-")) return value;
+    return this.isKnown(name, "[") ? value : undefined;
+  }
+
+  private foreign(name: string, value: string, hidden: boolean): string | undefined {
+    if (REFERENCE.has(name)) return value.startsWith("#") ? value : undefined;
+    if (hidden && /^(?:aria-|data-)|label|title|alt$/.test(name)) return undefined;
+    return withoutAddresses(value);
+  }
+
+  // -- style sheets ----------------------------------------------------------------------------
+
+  /** A sheet's text has been sent, and with it the names in it. */
+  learn(text: string): void {
+    if (!text) return;
+    this.sheets.push(text);
+    for (const [key, known] of this.knownNames) {
+      if (known || !mentions(text, key)) continue;
+      this.knownNames.set(key, true);
+      this.news.push(key);
+    }
+  }
+
+  forgetSheets(): void {
+    this.sheets = [];
+    this.knownNames.clear();
+    this.news.length = 0;
+  }
+
+  /** Whether a rule may be about something that is hidden. */
+  hidesRule(selector: string): boolean {
+    if (this.rules.mask === "text") return true;
+    if (/^(?::root|html|body|\*|:host)$/.test(selector.trim())) return false;
+    try {
+      const found = document.querySelectorAll(selector.replace(/::[\w-]+(?:\([^)]*\))?/g, ""));
+      return found.length === 0 || [...found].some((element) => this.hidden.has(element));
+    } catch {
+      return true;
+    }
+  }
+
+  private knownTokens(value: string, sign: "." | "#"): string {
+    const tokens = value.split(/\s+/).filter((token) => token && this.isKnown(token, sign));
+    return tokens.join(" ");
+  }
+
+  /** Whether a style sheet speaks of this name: otherwise it cannot matter to the copy. */
+  private isKnown(name: string, sign: string): boolean {
+    const key = sign + name;
+    let known = this.knownNames.get(key);
+    if (known === undefined) {
+      known = this.sheets.some((text) => mentions(text, key));
+      this.knownNames.set(key, known);
+    }
+    return known;
+  }
+}
+
+/** Whether a sheet's text has a class (.), an id (#) or an attribute ([) of this name. */
+function mentions(text: string, key: string): boolean {
+  const wanted = key.charAt(0) + CSS.escape(key.slice(1));
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
+    if (!/[\w\\-]/.test(text.charAt(at + wanted.length))) return true;
+  }
+  return key.startsWith("[") && text.includes(`attr(${key.slice(1)}`);
+}
+
+/** Of an inline style, what gives shape and says nothing. */
+function shapeOnly(style: string): string {
+  return split(style)
+    .filter(
+      (part) => !/^(?:--|content|counter|quotes|background|list-style|cursor|mask)/i.test(part),
+    )
+    .filter((part) => !/url\(|["']/i.test(part))
+    .join(";");
+}
+
+function isSelector(selector: string): boolean {
+  try {
+    document.createDocumentFragment().querySelector(selector);
+    return true;
+  } catch {
+    return false;
+  }
+}
