@@ -127,7 +127,8 @@ class Cobrowse:
     def requestheaders(self, flow: HTTPFlow) -> Awaitable[None] | None:
         # mitmproxy awaits what is awaitable; for the site's own requests that would be in vain.
         if ours := classify(flow.request.path, self.settings.proxy.prefix):
-            return self._answer(flow, ours)
+            # What another addon has refused already stays refused.
+            return self._answer(flow, ours) if flow.response is None else None
         try:
             self._send_to_site(flow)
         except Exception:
@@ -182,7 +183,10 @@ class Cobrowse:
         request.headers.fields = edited(cookies.strip(request.headers.fields), edits)
         # A small upload is kept whole, so that an origin that answers before it has read it all
         # still gets its answer through.
-        request.stream = _is_large(request, values)
+        request.stream = flow.response is None and _is_large(request, values)
+        if request.stream and _has_body(request, values) and _speaks_http1(flow):
+            if _is_endless(request, values):  # mitmproxy frames a body by what the fields say
+                request.headers["Transfer-Encoding"] = "chunked"
         flow.metadata[_VISIT] = Visit(
             sides=sides,
             is_reverse=is_reverse,
@@ -197,6 +201,7 @@ class Cobrowse:
     def _retarget(self, flow: HTTPFlow, origin: str, host: str) -> reverse.Sides:
         """Point a request at the site behind it."""
         request = flow.request
+        knows_us = bool(request.data.authority) or "host" in request.headers
         origins = self.settings.proxy.origins
         if upstream := origins.get(host):
             request.scheme, request.host, request.port = address_of(upstream)
@@ -204,11 +209,11 @@ class Cobrowse:
             # The site knows the visitor's name for it, though perhaps not the scheme.
             netloc = origin.partition("://")[2]
         else:
-            knows_us = bool(request.data.authority) or "host" in request.headers
             netloc = host_and_port(request.scheme, request.host, request.port)
-            request.host_header = netloc
-            if not knows_us:
-                return reverse.Sides(origin, origin)  # HTTP/1.0: where the visitor is is not said
+        if not self._keep_host or knows_us:
+            request.host_header = netloc  # setting the address has set it, too
+        if not knows_us:
+            return reverse.Sides(origin, origin)  # HTTP/1.0: where the visitor is is not said
         upstream = f"{request.scheme}://{netloc.lower()}"
         return reverse.Sides(upstream, origin, others(tuple(origins.items()), origin, host))
 
@@ -472,6 +477,12 @@ def _is_large(request: Request, values: Values) -> bool:
 def _is_endless(request: Request, values: Values) -> bool:
     """Whether a request may carry a body of any length, as it can in HTTP/2 without saying so."""
     return not request.http_version.startswith("HTTP/1") and "content-length" not in values
+
+
+def _speaks_http1(flow: HTTPFlow) -> bool:
+    """Whether the site will get this request by HTTP/1, as far as it is known yet."""
+    known = flow.server_conn.alpn
+    return flow.request.scheme == "http" or (known is not None and known != b"h2")
 
 
 def _plain(status: int, text: str, content_type: str = "text/plain") -> Response:

@@ -108,7 +108,7 @@ class CodedBody:
         if self._state == "undecided" and not self._decoded_bytes:
             return self.give_up(UNDECIDED)
         out = self._encode(self._splicer.pause())
-        if not self._encoders or not self._decoders[-1].complete:
+        if len(self._encoders) != 1 or not self._decoders[-1].complete:
             return out + self._flush()
         # All that came is whole; of the codings only zstd can go on after that, with a new frame.
         out += self._finish()

@@ -22,10 +22,11 @@ _BINDING: Final = re.compile(
 _DIRECTIVE: Final = re.compile(r"[\t\n\f\r -~]*")
 _SPACE: Final = re.compile(r"[\t\n\f\r ]+")
 _HOST_SOURCE: Final = re.compile(
-    r"(?:(?P<scheme>https?|wss?)://)?(?P<wild>\*\.)?(?P<host>[^/:*'\s]+)"
+    r"(?:(?P<scheme>https?|wss?)://)?(?P<wild>\*\.)?(?P<host>[^/:*'\s]+|\*)"
     r"(?P<port>:(?:[0-9]{1,5}|\*))?(?P<path>/.*)?",
     re.IGNORECASE,
 )
+_SOCKET_SCHEME: Final = re.compile(r"wss?:(?://|$)", re.IGNORECASE)
 _TAKES_HOSTS: Final = re.compile(r"-src(-elem|-attr)?$|^(base-uri|form-action|frame-ancestors)$")
 TRUSTED_TYPES_POLICY: Final = "cobrowse"
 
@@ -117,7 +118,10 @@ def rewritten(text: str, policy: Policy) -> str:
         out.append(directive)
     while left and out and not out[-1].strip():
         out.pop()
-    out += [" " + " ".join([name, *sources]) for name, sources in left.items()]
+    fresh = [" " + " ".join([name, *sources]) for name, sources in left.items()]
+    # Chromium counts the name of a directive whose value it ignores: ours must be the first.
+    ignores = any(not _DIRECTIVE.fullmatch(directive) for directive in out)
+    out = fresh + out if ignores else out + fresh
     return ";".join(out) if text[:1] == " " else ";".join(out).lstrip()
 
 
@@ -243,7 +247,7 @@ def _visitors(sources: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[
         for source in sources:
             path = _covered_path(source, upstream, is_plain=scheme == "http")
             if path is not None:
-                is_socket = source.lower().startswith("ws")
+                is_socket = bool(_SOCKET_SCHEME.match(source))
                 own = scheme.replace("http", "ws") if is_socket else scheme
                 found.append(f"{own}://{netloc}{path}")
     known = set(sources)
@@ -260,12 +264,12 @@ def _covered_path(source: str, upstream: str, *, is_plain: bool) -> str | None:
         # It covers any address of its scheme; the visitor's, by http, is none of them.
         return "" if is_plain and their_scheme == "https" else None
     match = _HOST_SOURCE.fullmatch(source)
-    if match is None:
-        return None
+    if match is None or source == "*":
+        return None  # "*" alone covers the visitor's address too
     host, _, explicit = netloc.rpartition("]")[2].partition(":")
     their_port = int(explicit) if explicit else STANDARD_PORTS[their_scheme]
     named = match["host"].lower()
-    if not (host.endswith(f".{named}") if match["wild"] else host == named):
+    if named != "*" and not (host.endswith(f".{named}") if match["wild"] else host == named):
         return None
     scheme = (match["scheme"] or their_scheme).lower().replace("ws", "http")
     if scheme == "https" and their_scheme == "http":

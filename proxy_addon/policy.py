@@ -3,7 +3,6 @@
 Every answer is one of the reasons below; SPLICE is the only one that changes a page.
 """
 
-import re
 from typing import Final
 
 from proxy_addon.coding import codings_of
@@ -26,7 +25,6 @@ _FRAMES: Final = frozenset({"iframe", "frame", "object", "embed", "fencedframe"}
 _NO_BODY: Final = frozenset({204, 205, 206, 304})
 # What browsers take for no Content-Type at all.
 _UNKNOWN_TYPES: Final = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
-_CHARSET: Final = re.compile(r"""charset\s*=\s*(?:["']\s*)?([^\s"';,]+)""", re.IGNORECASE)
 
 
 def navigation(method: str, values: Values) -> str:
@@ -73,9 +71,22 @@ def must_sniff(values: Values) -> bool:
 
 
 def charset(values: Values) -> str:
-    """The charset that the Content-Type names, or "": browsers go on looking past unknown ones."""
-    match = _CHARSET.search(values.get("content-type", ""))
-    return match[1] if match and is_known_charset(match[1]) else ""
+    """The charset that the Content-Type names, or "": browsers go on looking past unknown ones.
+
+    Source: Chromium's HttpUtil::ParseContentType, which of several types takes the last.
+    """
+    kind = found = ""
+    for item in values.get("content-type", "").split(","):
+        named, *parameters = item.split(";")
+        if named.strip().lower() != kind:
+            kind, found = named.strip().lower(), ""
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.lstrip().lower() == "charset":
+                value = value.strip()
+                found = value[1:].partition('"')[0] if value.startswith('"') else value
+                break
+    return found if is_known_charset(found) else ""
 
 
 def page(status: int, values: Values, *, obey_no_transform: bool = True) -> str:

@@ -90,7 +90,10 @@ def declared_charset(page: bytes | bytearray, *, as_chromium: bool = False) -> b
 def _label_of(attributes: dict[bytes, bytes]) -> bytes:
     """What a meta element with these attributes declares."""
     label = attributes.get(b"charset", b"").strip(_SPACE)
-    if not label and attributes.get(b"http-equiv", b"").lower() == b"content-type":
+    if (
+        b"charset" not in attributes
+        and attributes.get(b"http-equiv", b"").lower() == b"content-type"
+    ):
         match = _CONTENT_CHARSET.search(attributes.get(b"content", b""))
         label = next((g for g in match.groups() if g is not None), b"") if match else b""
     return label if is_known_charset(label.decode("latin-1")) else b""

@@ -131,19 +131,23 @@ def _visitors(url: bytes, sides: Sides) -> bytes:
         if new is not url:
             return new
         # "//host/path" takes the scheme of the page.
-        new = _moved(url, *("//" + side.partition("://")[2] for side in (upstream, visitor)))
+        standard = b":%d" % STANDARD_PORTS[upstream.partition("://")[0]]
+        new = _moved(
+            url, *("//" + side.partition("://")[2] for side in (upstream, visitor)), standard
+        )
         if new is not url:
             return new
     return url
 
 
-def _moved(url: bytes, old: str, new: str) -> bytes:
+def _moved(url: bytes, old: str, new: str, standard: bytes = b"") -> bytes:
     before = old.encode("utf-8", "surrogateescape")
     if not url.lower().startswith(before):
         return url
     rest = url[len(before) :]
     if port := STANDARD_PORTS.get(old.partition("://")[0]):
-        rest = rest.removeprefix(b":%d" % port)
+        standard = b":%d" % port
+    rest = rest.removeprefix(standard)
     if rest[:1] not in (b"", b"/", b"?", b"#"):
         return url
     return new.encode("utf-8", "surrogateescape") + rest

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 
 def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
@@ -142,6 +143,7 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 raise ValueError(f"metrics_listen must be a loopback address, not {host}")
         if self.direct_url:
             _check_url("direct_url", self.direct_url, ("ws", "wss"))
+        force_setattr(self, "origins", {host.lower(): u for host, u in self.origins.items()})
         for name, url in {"origin": self.origin, **self.origins}.items():
             if url:
                 _check_url(name, url, ("http", "https"))
@@ -222,6 +224,9 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Visitor-facing hosts of the group. Empty: every host."),
     ] = []
     cookies: CookieMapping = CookieMapping()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "hosts", [host.lower() for host in self.hosts])
 
 
 class RelayFolder(msgspec.Struct, frozen=True, kw_only=True):

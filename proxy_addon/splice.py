@@ -151,7 +151,8 @@ class Splicer:
             self._charset, start = "utf-8", len(_UTF8_BOM)
         elif encoding_of(self._charset) in _WIDE_CHARSETS or 0 in held[:_BOM_LIMIT_BYTES]:
             raise LeaveAlone("charset")
-        if self._sniff and not _SNIFFED_AS_HTML.match(held, start):
+        # Behind a byte order mark, browsers take anything for plain text.
+        if self._sniff and (start or not _SNIFFED_AS_HTML.match(held)):
             raise LeaveAlone("not HTML")
         self._locator = Locator(
             self._narrow,

@@ -362,8 +362,13 @@ async def test_uploads_of_unknown_length_are_not_kept(
 ) -> None:
     flow = reverse_flow(**fields)
     flow.request.http_version, flow.request.method = version, method
-    await through(addon, flow, config)
+    flow.response = None
+    with taddons.context(addon) as context:
+        context.configure(addon, cobrowse_config=str(config))
+        await ask(addon, flow)
     assert flow.request.stream is streams
+    framed = flow.request.headers.get("transfer-encoding") == "chunked"
+    assert framed is (streams and method == "POST" and version == "HTTP/2.0")
 
 
 @pytest.mark.parametrize(("fields", "killed"), [({}, True), ({"content_length": "0"}, False)])
@@ -377,3 +382,32 @@ async def test_an_endless_body_for_a_reserved_path_is_not_kept(
         context.configure(addon, cobrowse_config=str(config))
         await ask(addon, flow)
     assert (flow.error is not None) is killed
+
+
+async def test_what_another_addon_has_answered_is_left_to_it(addon: Cobrowse, config: Path) -> None:
+    for path in ("/.cobrowse/token", "/upload"):
+        flow = reverse_flow()
+        flow.request.path, flow.request.http_version = path, "HTTP/2.0"
+        flow.request.method = "POST"
+        flow.response = refusal = http.Response.make(401, b"Who are you?")
+        with taddons.context(addon) as context:
+            context.configure(addon, cobrowse_config=str(config))
+            await ask(addon, flow)
+        assert flow.response is refusal
+        assert not flow.request.stream  # mitmproxy can not do both
+
+
+async def test_a_kept_host_is_kept_for_each_origin(addon: Cobrowse, tmp_path: Path) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text(
+        '[groups.1]\nhosts = ["Shop.Test"]\n[proxy.origins]\n"Shop.Test" = "http://10.0.0.5:8000"'
+    )
+    flow = reverse_flow()
+    assert flow.response is not None
+    flow.response.headers["location"] = "http://10.0.0.5:8000/x"
+    with taddons.context(addon) as context:
+        context.configure(addon, cobrowse_config=str(path))
+        addon._keep_host = True
+        await ask(addon, flow)
+        assert (flow.request.host, flow.request.port) == ("10.0.0.5", 8000)
+        assert flow.request.headers["host"] == "shop.test"

@@ -278,3 +278,19 @@ def test_a_body_goes_on_after_a_pause(coding: str) -> None:
         out = way.pause() + way.feed(data[:at]) + way.pause() + way.pause() + way.feed(data[at:])
         out += way.pause() + way.close()
         assert DECODE[coding](out).replace(SNIPPET, b"", 1) == expected, at
+
+
+def test_after_a_pause_a_stack_goes_on_in_one_stream() -> None:
+    """Behind the end of gzip browsers read nothing more."""
+    frames = [zstd.compress(PAGE), zstd.compress(b"<p>another frame")]
+    whole = gzip.compress(b"".join(frames))
+    encoder = zlib.compressobj(wbits=31)
+    first = encoder.compress(frames[0]) + encoder.flush(zlib.Z_SYNC_FLUSH)
+    rest = encoder.compress(frames[1]) + encoder.flush()
+    assert gzip.decompress(first + rest) == gzip.decompress(whole)
+    splicer = Splicer(SNIPPET, charset="utf-8")
+    way = body_for(("zstd", "gzip"), splicer)
+    out = way.feed(first) + way.pause() + way.feed(rest) + way.close()
+    inner = zlib.decompressobj(31).decompress(out)
+    shown = DECODE["zstd"](inner)
+    assert shown.replace(SNIPPET, b"", 1) == PAGE + b"<p>another frame"

@@ -103,6 +103,14 @@ def test_a_directive_that_browsers_ignore_stays_ignored(ignored: str) -> None:
     assert admitted.fields[0][1].decode("latin-1") == after
 
 
+def test_a_new_directive_stands_before_an_ignored_one_of_its_name() -> None:
+    """Chromium ignores the value of the second, yet takes the name as used."""
+    fields = ((CSP, b"default-src https:; script-src h\xfc.test"),)
+    after = allow(fields, NEEDS, make_nonce=lambda: "FRESH").fields[0][1].decode("latin-1")
+    assert after.index("script-src https: 'nonce-FRESH'") < after.index("script-src h\xfc.test")
+    assert after.endswith("default-src https:; script-src h\xfc.test")
+
+
 def test_a_direct_relay_is_let_through() -> None:
     after, _ = edit("connect-src 'self'", DIRECT)
     assert after == f"connect-src 'self' {OWN} wss://relay.test/visitor/socket"

@@ -118,10 +118,17 @@ def test_frames_are_told_apart(text: str, expected: bool) -> None:
     [
         (HTML, ""),
         (f"{HTML}; charset=Shift_JIS", "Shift_JIS"),
-        (f'{HTML}; x=y; CHARSET = "koi8-r"', "koi8-r"),
+        (f'{HTML}; x=y; CHARSET= "koi8-r" ', "koi8-r"),
         (f"{HTML}; charset=", ""),
         (f"{HTML}; charset=cp949", ""),
         (f"{HTML}; charset=none", ""),
+        (f"{HTML}; charset='utf-8'", ""),
+        (f"{HTML}; x-charset=utf-8", ""),
+        (f"{HTML}; charset=utf-8 x", ""),
+        (f"{HTML}; charset =utf-8", ""),
+        (f"{HTML}; charset=l2; charset=l3", "l2"),
+        (f"text/plain; charset=l2, {HTML[14:]}", ""),
+        (f"{HTML}; charset=l2, text/html", "l2"),
     ],
 )
 def test_the_charset_of_the_header(text: str, expected: str) -> None:

@@ -33,6 +33,7 @@ from proxy_addon.prescan import WINDOW_BYTES, declared_charset, declared_charset
         (b"<meta http-equiv=content-type content=text/html;charset=l2;x>", b"l2"),
         (b"<meta http-equiv=refresh content='1;charset=l2'>", b""),
         (b"<meta charset=l2 charset=l3>", b"l2"),
+        (b"<meta http-equiv=content-type charset='' content='charset=l2'>", b""),
         (b"<meta charset='x><script>'><meta charset=l3>", b"l3"),
         (b"< meta charset=l2>", b""),
         (b"<" * 50 + b"<meta charset=l2>", b"l2"),

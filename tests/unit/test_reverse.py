@@ -32,6 +32,8 @@ def edit(name: str, value: str, sides: Sides = PLAIN, options: ReverseSettings =
         ("Location", "https://www.bank.test", "http://localhost:8080"),
         ("Location", "HTTPS://WWW.BANK.TEST/a?b#c", "http://localhost:8080/a?b#c"),
         ("Location", "//www.bank.test/a", "//localhost:8080/a"),
+        ("Location", "//www.bank.test:443/a", "//localhost:8080/a"),
+        ("Location", "//www.bank.test:80/a", "//www.bank.test:80/a"),
         ("Location", "https://www.bank.test?b", "http://localhost:8080?b"),
         ("Location", "https://www.bank.test.evil.test/", "https://www.bank.test.evil.test/"),
         ("Location", "https://www.bank.test:443/x", "http://localhost:8080/x"),
@@ -155,6 +157,10 @@ def test_the_origin_hears_its_own_address() -> None:
         ),
         ("img-src *.other.test 'self' data: *", "img-src *.other.test 'self' data: *"),
         ("img-src *.ww.bank.test", "img-src *.ww.bank.test"),
+        ("img-src https://*", "img-src https://* http://localhost:8080"),
+        ("img-src *:443/a/", "img-src *:443/a/ http://localhost:8080/a/"),
+        ("img-src https://*:8443", "img-src https://*:8443"),
+        ("connect-src wss://*:*", "connect-src wss://*:* ws://localhost:8080"),
         # Another site behind the same proxy.
         ("connect-src http://other:81/a", "connect-src http://other:81/a http://o/a"),
         # Another service of the same host is not the site.
@@ -177,3 +183,9 @@ def test_the_origin_hears_its_own_address() -> None:
 def test_policies_that_name_the_host(before: str, after: str) -> None:
     moved = csp.moved(before.encode(), PLAIN.pairs, is_plain=True)
     assert moved.decode() == after
+
+
+def test_a_host_that_looks_like_a_scheme_is_none() -> None:
+    pairs = [("https://wsop.test", "https://help.test")]
+    moved = csp.moved(b"img-src wsop.test", pairs, is_plain=False)
+    assert moved == b"img-src wsop.test https://help.test"

@@ -70,17 +70,24 @@ class H2Client:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def get(self, authority: str, *fields: tuple[str, str]) -> tuple[Headers, bytes]:
-        """All header fields, ":status" too, and the whole body."""
+    def get(
+        self, authority: str, *fields: tuple[str, str], upload: bytes | None = None
+    ) -> tuple[Headers, bytes]:
+        """All header fields, ":status" too, and the whole body.
+
+        Args: upload: what to post, without saying how long it is.
+        """
         stream = self._h2.get_next_available_stream_id()
         request = [
-            (":method", "GET"),
+            (":method", "GET" if upload is None else "POST"),
             (":scheme", "https"),
             (":authority", authority),
             (":path", "/page"),
             *fields,
         ]
-        self._h2.send_headers(stream, request, end_stream=True)
+        self._h2.send_headers(stream, request, end_stream=upload is None)
+        if upload is not None:
+            self._h2.send_data(stream, upload, end_stream=True)
         self._flush()
         headers: Headers = []
         body = b""

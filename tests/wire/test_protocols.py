@@ -152,6 +152,18 @@ def test_http2_to_http1(http1: tuple[int, RawServer], framing: str) -> None:
     assert b"cobrowse" not in origin.head().lower()
 
 
+def test_an_upload_of_unknown_length_arrives_whole(http1: tuple[int, RawServer]) -> None:
+    port, origin = http1
+    origin.answers(response(b"thanks"))
+    while not origin.hears_nothing():
+        origin.head()  # of the tests before
+    with H2Client(port) as client:
+        _, body = client.get(f"127.0.0.1:{port}", upload=b"hello upload")
+    assert b"thanks" in body
+    head = origin.head()
+    assert b"transfer-encoding: chunked" in head.lower()
+
+
 @pytest.mark.parametrize("client_version", ["1.0", "1.1"])
 @pytest.mark.parametrize("origin_version", ["1.0", "1.1"])
 @pytest.mark.parametrize("framing", ["length", "close"])
