@@ -51,7 +51,8 @@ def to_origin(values: Values, sides: Sides) -> dict[bytes, bytes | None]:
         if name in values:
             value = values[name].encode("latin-1")
             for upstream, visitor in sides.pairs:
-                new = _moved(value, visitor, upstream)
+                port = b":%d" % STANDARD_PORTS[visitor.partition("://")[0]]
+                new = _moved(value, visitor, upstream, port)
                 if new is not value:
                     break
             edits[name.encode("ascii")] = new
@@ -127,27 +128,24 @@ def _covers(domain: str, host: str) -> bool:
 def _visitors(url: bytes, sides: Sides) -> bytes:
     """A URL of one of our sites under the visitor's name for it; any other as it is."""
     for upstream, visitor in sides.pairs:
-        new = _moved(url, upstream, visitor)
+        port = b":%d" % STANDARD_PORTS[upstream.partition("://")[0]]
+        new = _moved(url, upstream, visitor, port)
         if new is not url:
             return new
         # "//host/path" takes the scheme of the page.
-        standard = b":%d" % STANDARD_PORTS[upstream.partition("://")[0]]
-        new = _moved(
-            url, *("//" + side.partition("://")[2] for side in (upstream, visitor)), standard
-        )
+        upstream, visitor = (f"//{side.partition('://')[2]}" for side in (upstream, visitor))
+        new = _moved(url, upstream, visitor, port)
         if new is not url:
             return new
     return url
 
 
-def _moved(url: bytes, old: str, new: str, standard: bytes = b"") -> bytes:
+def _moved(url: bytes, old: str, new: str, port: bytes) -> bytes:
+    """port: the one that the old address may name or leave out."""
     before = old.encode("utf-8", "surrogateescape")
     if not url.lower().startswith(before):
         return url
-    rest = url[len(before) :]
-    if port := STANDARD_PORTS.get(old.partition("://")[0]):
-        standard = b":%d" % port
-    rest = rest.removeprefix(standard)
+    rest = url[len(before) :].removeprefix(port)
     if rest[:1] not in (b"", b"/", b"?", b"#"):
         return url
     return new.encode("utf-8", "surrogateescape") + rest
