@@ -27,7 +27,7 @@ data_dir = "{folder}"
 api_key = "{api_key}"
 
 [groups.{group}.settings]
-mask = "{mask}"
+{settings}
 
 [groups.{group}.cookies]
 visitorid = "customer_no"
@@ -36,9 +36,9 @@ email = "customer_mail"
 """
 
 
-def config_text(folder: Path, mask: str = "none") -> str:
-    """A config file. mask: the group's setting."""
-    return CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY, mask=mask)
+def config_text(folder: Path, settings: str = 'mask = "none"') -> str:
+    """A config file. settings: lines of the group's account settings."""
+    return CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY, settings=settings)
 
 
 def free_port() -> int:
@@ -113,14 +113,16 @@ def running_stack(
     *,
     more_config: str = "",
     ports: tuple[int, int] | None = None,
-    mask: str = "none",
+    settings: str = 'mask = "none"',
 ) -> Iterator[Stack]:
     """Proxy and relay in front of an origin.
 
-    Args: ports: of both, for who must know them before. mask: the group's setting.
+    Args:
+        ports: of both, for who must know them before.
+        settings: lines of the group's account settings.
     """
     config = folder / "cobrowse.toml"
-    config.write_text(config_text(folder, mask) + more_config)
+    config.write_text(config_text(folder, settings) + more_config)
     port, relay_port = ports or (free_port(), free_port())
     processes = Processes()
     try:

@@ -1,14 +1,13 @@
 """A whole session on the demo bank: one visitor, two agents, a site that knows nothing of it."""
 
 import re
-import zlib
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
-from relay import wire
 from tests.browser.mirror import difference, until, wait_for_equal_trees
+from tests.browser.test_privacy import everything_sent, readable
 from tests.stack import Head, Origin, Stack
 
 RANDOM = '"GLANCE_KEYTYPE_RANDOM"'
@@ -232,34 +231,6 @@ def test_the_visitor_never_sends_a_secret(stack: Stack, visitor: Page, agent: Pa
     assert "the-end" in text
     assert "secret-" not in text
     assert "4111" not in text
-
-
-def everything_sent(page: Page) -> list[str | bytes]:
-    """All messages that a page sends over its sockets from now on."""
-    messages: list[str | bytes] = []
-
-    def watch(socket: WebSocket) -> None:
-        socket.on("framesent", lambda payload: messages.append(payload))
-
-    page.on("websocket", watch)
-    return messages
-
-
-def readable(messages: list[str | bytes]) -> str:
-    """The messages as text, capture frames inflated."""
-    before, text = b"", ""
-    for message in messages:
-        if isinstance(message, str):
-            text += message
-            continue
-        if wire.is_keyframe(message):
-            before = b""
-        # Each frame is deflated with the text before it as dictionary.
-        inflate = zlib.decompressobj(-15, zdict=before[-8192:])
-        plain = inflate.decompress(message[8:])
-        before += plain
-        text += plain.decode()
-    return text
 
 
 @pytest.mark.parametrize(

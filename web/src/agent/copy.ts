@@ -26,8 +26,8 @@ const OWN_RULES = `
 noscript { display: none !important }
 video::-webkit-media-controls { display: none !important }
 ${HIDDEN_TEXT} { white-space: inherit }
-${HIDDEN_LINE} { display: inline-block; height: 0.7em; border-radius: 0.2em;
-  background: currentColor; opacity: 0.3 }
+${HIDDEN_LINE} { display: inline-block; opacity: 0.3;
+  background: linear-gradient(currentColor, currentColor) center / 100% 0.7em no-repeat }
 `;
 /** Of hidden text that the visitor does not see either. */
 const UNKNOWN_WIDTH = 48;
@@ -379,6 +379,7 @@ function hiddenText(page: Document, { widths, pre }: Hidden): Node {
     if (at) text.append(pre ? "\n" : " ");
     const line = page.createElement(HIDDEN_LINE);
     line.style.width = `${width}px`;
+    line.textContent = "\u200b"; // a character, and with it the height of a line
     text.append(line);
   }
   return text;

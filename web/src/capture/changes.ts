@@ -125,7 +125,7 @@ export class Changes {
       if (dom.isElement(node)) {
         const shadow = dom.shadowOf(node, this.closed);
         if (shadow) left.push(shadow);
-        const inner = dom.frameDocument(node);
+        const inner = this.serializer.shownIn.get(node);
         if (inner) left.push(inner);
       }
       for (let child = dom.firstChild(node); child; child = dom.nextSibling(child))

@@ -21,6 +21,13 @@ export function withoutAddresses(text: string): string {
   );
 }
 
+const COMMENT =
+  /("(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|url\([^"')]*\))|\/\*[\s\S]*?(?:\*\/|$)/gi;
+
+function withoutComments(text: string): string {
+  return text.replace(COMMENT, (_, kept: string | undefined) => kept ?? " ");
+}
+
 function withoutWords(value: string): string {
   return value.replace(STRING, (string) => {
     const plain = string.replace(/\\[0-9a-f]{1,6}\s?/gi, "");
@@ -120,7 +127,7 @@ export function ownSheetText(element: Element, sheet: CSSStyleSheet, privacy: Pr
     !/@import/i.test(written) &&
     !(privacy.hidesAnything && needsCare(written)) &&
     isAsWritten(sheet, written);
-  return asWritten ? withoutAddresses(written) : sheetText(sheet, privacy);
+  return asWritten ? withoutAddresses(withoutComments(written)) : sheetText(sheet, privacy);
 }
 
 function isAsWritten(sheet: CSSStyleSheet, written: string): boolean {

@@ -20,9 +20,13 @@ const SHAPE = names(`dir hidden disabled readonly required open multiple rows co
 /** Of an element that is shown, this leaves too. */
 const PLAIN = names(`title alt placeholder label lang role translate spellcheck bgcolor color face
   background-color min max step value low high optimum kind media rel name usemap shape coords ismap
-  controls loop muted playsinline cite datetime abbr scope headers exportparts is maxlength minlength
+  controls loop muted playsinline datetime abbr scope headers exportparts is maxlength minlength
   checked selected char charoff compact axis summary rules frame marginwidth marginheight text link
   alink vlink for tabindex accesskey draggable inputmode enterkeyhint list pattern`);
+/** Addresses and code: they stay whatever a style sheet says about them. */
+const NEVER =
+  names(`src srcset srcdoc data action formaction poster background ping cite longdesc manifest
+  codebase classid archive profile content nonce integrity imagesrcset lowsrc dynsrc`);
 /** Form elements keep their values in properties, where a stale attribute would leak or lie. */
 const STATEFUL = names("value checked selected");
 const HAS_VALUE = names("input textarea select option button param data");
@@ -133,7 +137,13 @@ export class Privacy {
         // A hidden field may be of a type that cannot hold the mask.
         return value;
     }
-    if (name.startsWith("on") || tag === "script" || tag === "meta" || tag === "base")
+    if (
+      name.startsWith("on") ||
+      NEVER.has(name) ||
+      tag === "script" ||
+      tag === "meta" ||
+      tag === "base"
+    )
       return undefined;
     if (namespaceOf(element) !== HTML) return this.foreign(name, value, hidden);
     if (SHAPE.has(name)) return value;
@@ -175,7 +185,9 @@ export class Privacy {
     if (/^(?::root|html|body|\*|:host)$/.test(selector.trim())) return false;
     try {
       const found = document.querySelectorAll(selector.replace(/::[\w-]+(?:\([^)]*\))?/g, ""));
-      return found.length === 0 || [...found].some((element) => this.hidden.has(element));
+      const isHidden = (element: Element) =>
+        this.hidden.has(element) || element.closest(this.selector);
+      return found.length === 0 || [...found].some(isHidden);
     } catch {
       return true;
     }
@@ -200,11 +212,17 @@ export class Privacy {
 
 /** Whether a sheet's text has a class (.), an id (#) or an attribute ([) of this name. */
 function mentions(text: string, key: string): boolean {
-  const wanted = key.charAt(0) + CSS.escape(key.slice(1));
+  const name = key.slice(1);
+  if (key.startsWith("[") && hasWord(text, `attr(${name}`)) return true;
+  return hasWord(text, key.charAt(0) + CSS.escape(name));
+}
+
+/** Whether a text has this, and no name goes on behind it. */
+function hasWord(text: string, wanted: string): boolean {
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
     if (!/[\w\\-]/.test(text.charAt(at + wanted.length))) return true;
   }
-  return key.startsWith("[") && text.includes(`attr(${key.slice(1)}`);
+  return false;
 }
 
 /** Of an inline style, what gives shape and says nothing. */

@@ -30,9 +30,9 @@ export class Recorder implements Capture {
   private readonly sheets: Sheets;
   private readonly pictures: Pictures;
   private readonly observer: MutationObserver;
-  private stops = new AbortController();
   private readonly life = new AbortController();
-  private listening = new WeakSet<Root>();
+  /** Roots that are listened to, and how to stop that. */
+  private listening = new Map<Root, AbortController>();
   private fields = new Map<Element, string>();
   private frames = new Map<Element, Document | null>();
   private unmeasured = new Set<Text>();
@@ -87,7 +87,7 @@ export class Recorder implements Capture {
 
   stop(): void {
     this.life.abort();
-    this.stops.abort();
+    this.deafen();
     this.observer.disconnect();
     this.outgoing.close();
     this.pictures.stop();
@@ -111,9 +111,7 @@ export class Recorder implements Capture {
   keyframe(): void {
     if (this.life.signal.aborted) return;
     this.observer.disconnect();
-    this.stops.abort();
-    this.stops = new AbortController();
-    this.listening = new WeakSet();
+    this.deafen();
     this.fields = new Map();
     this.frames = new Map();
     this.unmeasured = new Set();
@@ -210,7 +208,8 @@ export class Recorder implements Capture {
   /** Events that end inside a shadow tree or a frame are heard only there. */
   private listen(root: Root): void {
     if (this.listening.has(root)) return;
-    this.listening.add(root);
+    const life = new AbortController();
+    this.listening.set(root, life);
     this.sheets.watchRoot(root);
     this.observer.observe(root, {
       subtree: true,
@@ -218,7 +217,7 @@ export class Recorder implements Capture {
       characterData: true,
       attributes: true,
     });
-    const options = { capture: true, passive: true, signal: this.stops.signal };
+    const options = { capture: true, passive: true, signal: life.signal };
     const on = (name: string, act: (event: Event) => void) =>
       root.addEventListener(name, (event) => this.guard(() => act(event)), options);
     on("scroll", ({ target }) => target && this.scroll(target as Node));
@@ -233,6 +232,15 @@ export class Recorder implements Capture {
       view?.addEventListener("resize", () => this.guard(() => this.resized()), options);
       const fonts = document.fonts as FontFaceSet | undefined;
       fonts?.addEventListener("loadingdone", () => this.guard(() => this.remeasure()), options);
+    }
+  }
+
+  /** Stop listening to all roots, or to those that are gone: nothing of ours may keep them. */
+  private deafen(goneOnly = false): void {
+    for (const [root, life] of this.listening) {
+      if (goneOnly && this.numbers.of(root)) continue;
+      life.abort();
+      this.listening.delete(root);
     }
   }
 
@@ -308,6 +316,7 @@ export class Recorder implements Capture {
       this.sweepFields();
       this.sheets.sweep();
       this.sweepFrames();
+      this.deafen(true);
       this.measure();
       this.tellNews();
     });
@@ -322,7 +331,7 @@ export class Recorder implements Capture {
   }
 
   private sweepFields(): void {
-    for (const element of this.fields.keys()) {
+    for (const element of [...this.fields.keys()]) {
       if (this.numbers.of(element)) this.field(element);
       else this.fields.delete(element);
     }
@@ -351,7 +360,7 @@ export class Recorder implements Capture {
 
   /** Hidden text that was not laid out when it was made. */
   private measure(): void {
-    for (const text of this.unmeasured) {
+    for (const text of [...this.unmeasured]) {
       const number = this.numbers.of(text);
       const parent = dom.parentNode(text);
       if (!number || !parent) {
@@ -359,8 +368,8 @@ export class Recorder implements Capture {
         continue;
       }
       if (dom.isElement(parent) && !parent.getClientRects().length) continue;
-      this.unmeasured.delete(text);
       const shown = this.serializer.text(text, true);
+      this.unmeasured.delete(text); // with a box or without
       this.outgoing.add(["text", number, shown as string], `text ${number}`);
     }
   }

@@ -40,6 +40,8 @@ export interface Finds {
 }
 
 export class Serializer {
+  /** The documents that frames showed when they were made: one that is taken out shows none. */
+  readonly shownIn = new WeakMap<Element, Document>();
   /** Nodes whose children, or the last of them, have not been made yet. */
   readonly pending = new Set<Node>();
   private deadline = 0;
@@ -183,7 +185,10 @@ export class Serializer {
       case "frame": {
         const inner = dom.frameDocument(element);
         this.finds.frame(element, inner);
-        if (inner) extra.frame = this.frame(inner, hidden);
+        if (inner) {
+          this.shownIn.set(element, inner);
+          extra.frame = this.frame(inner, hidden);
+        }
         break;
       }
       case "img":
