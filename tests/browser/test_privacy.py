@@ -431,6 +431,7 @@ def test_hidden_text_keeps_the_layout(
 
     compare()
     visitor.evaluate("document.querySelector('details').open = true")
+    visitor.evaluate("document.querySelector('select').style.color = 'red'")
     compare()
     visitor.set_viewport_size({"width": 330, "height": 700})
     compare()

@@ -343,14 +343,17 @@ function attachShadow(element: Element): ShadowRoot | DocumentFragment {
 }
 
 function setAttribute(element: Element, name: string, value: string | null): void {
-  if (value === null) {
+  if (value === null && !(name === "style" && held.has(element))) {
     element.removeAttribute(name);
     return;
   }
+  value ??= "";
   if (NEVER.test(name) || (REFERENCE.test(name) && !value.startsWith("#"))) return;
   try {
     if (name === "xlink:href") element.setAttributeNS("http://www.w3.org/1999/xlink", name, value);
     else element.setAttribute(name, value);
+    const size = name === "style" && held.get(element);
+    if (size) hold(element as HTMLElement, ...size);
   } catch {
     // a name that only the parser can make
   }
@@ -415,7 +418,11 @@ function setNatural(element: Element, width: number, height: number): void {
   }
 }
 
+/** Elements whose size is held, whatever their style attribute becomes. */
+const held = new WeakMap<Element, [width: number, height: number]>();
+
 function hold(element: HTMLElement, width: number, height: number): void {
+  held.set(element, [width, height]);
   element.style.setProperty("box-sizing", "border-box", "important");
   element.style.setProperty("width", `${Number(width)}px`, "important");
   element.style.setProperty("height", `${Number(height)}px`, "important");
