@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from mitmproxy import ctx, exceptions
@@ -224,6 +224,9 @@ class Cobrowse:
         if request.method != "GET" or is_upgrade != (ours is Ours.SOCKET):
             return False
         if ours is not Ours.SOCKET and not await self._relay_is_up():
+            if ours is Ours.SETTINGS:
+                flow.response = _plain(200, "null", "application/json")
+                return True
             # An error status would stand in the console of a page that is not ours. The stub sees
             # that nothing was loaded, and tells whoever starts a session.
             flow.response = _plain(200, "", "text/javascript")
@@ -266,6 +269,7 @@ class Cobrowse:
             logger.warning("cobrowse: no visitor token, the secret cannot be read: %s", error)
             secret = b""
         sent = cookies.read(flow.request.headers.fields)
+        query = dict(parse_qsl(urlsplit(flow.request.path).query))
         answer = token.answer(
             method=flow.request.method,
             values=values,
@@ -275,6 +279,7 @@ class Cobrowse:
             identity=identity.from_cookies(sent, self._sources[group[0]]) if group else {},
             secret=secret,
             path=self.settings.proxy.prefix,
+            domain=query.get("domain", ""),
             now=time.time(),
             make_random=secrets.token_urlsafe,
         )

@@ -14,6 +14,8 @@ class Ours(Enum):
 
     LOADER = "loader.js"
     CAPTURE = "capture.js"
+    UI = "ui.js"
+    SETTINGS = "settings"
     SOCKET = "socket"
     TOKEN = "token"
     UNKNOWN = ""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import jwt
 
@@ -18,6 +19,7 @@ LIFETIME_S: Final = 60
 AUDIENCE: Final = "cobrowse-visitor"
 _SECRET_MIN_BYTES: Final = 32
 _VISITOR_COOKIE_BYTES: Final = 32
+_DOMAIN: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _VISITOR_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{43}")
 
 
@@ -40,6 +42,7 @@ def answer(
     identity: Mapping[str, str],
     secret: bytes,
     path: str,
+    domain: str,
     now: float,
     make_random: Callable[[int], str],
 ) -> Answer:
@@ -48,7 +51,8 @@ def answer(
     Args:
         values: the request's fields. sent: its cookies.
         origin: scheme://host[:port] of our pages there. group: "" where the host has none.
-        path: where the visitor cookie is sent. now: Unix seconds.
+        path, domain: where the visitor cookie is sent; "" for this host only.
+        now: Unix seconds.
         make_random: unguessable text from so many bytes.
     """
     same_site = values.get("sec-fetch-site", "") in ("", "same-origin")
@@ -69,8 +73,19 @@ def answer(
         token_id=make_random(16),
     )
     secure = "; Secure" if origin.startswith("https:") else ""
-    cookie = f"{VISITOR_COOKIE}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+    wide = f"; Domain={domain}" if _covers(domain, origin) else ""
+    cookie = f"{VISITOR_COOKIE}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}{wide}"
     return Answer(200, minted, "" if known else cookie)
+
+
+def _covers(domain: str, origin: str) -> bool:
+    """Whether a page's cookie may have this domain, as far as that is to be seen here.
+
+    The page has tried which is the widest that its browser takes; no other site's is taken.
+    """
+    host = urlsplit(origin).hostname or ""
+    named = _DOMAIN.fullmatch(domain) is not None
+    return named and (host == domain or host.endswith(f".{domain}"))
 
 
 def mint(

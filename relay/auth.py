@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 LOGIN_KEY_MAX_AGE_S: Final = 86_400
 AGENT_TOKEN_LIFETIME_S: Final = 8 * 3600  # a working day: longer than a viewer stays open
+TAG_TOKEN_LIFETIME_S: Final = 60
 VISITOR_AUDIENCE: Final = "cobrowse-visitor"
 AGENT_AUDIENCE: Final = "cobrowse-agent"
 _VERSION: Final = "1"
@@ -84,6 +85,25 @@ class AgentToken(msgspec.Struct, frozen=True):
 def read_visitor_token(token: str, secret: bytes, now: float) -> VisitorToken:
     """Raises: Refused for one that is forged, stale or of another kind."""
     return _read(token, secret, now, VISITOR_AUDIENCE, VisitorToken)
+
+
+def make_visitor_token(
+    group: str, origin: str, visitor: str, secret: bytes, now: float, token_id: str
+) -> str:
+    """The token of a page that no proxy stands in front of: it says nothing of who the visitor is.
+
+    Args: visitor: digest of the page's own secret. now: Unix seconds.
+    """
+    claims = {
+        "aud": VISITOR_AUDIENCE,
+        "exp": int(now) + TAG_TOKEN_LIFETIME_S,
+        "jti": token_id,
+        "group": group,
+        "origin": origin,
+        "visitor": visitor,
+        "identity": {},
+    }
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def read_agent_token(token: str, secret: bytes, now: float) -> AgentToken:

@@ -35,13 +35,13 @@ class Pages:
 
     async def viewer(self, request: Request) -> Response:
         """AgentView.aspx: the live copy of one session."""
-        asked = _parameters(request)
+        asked = parameters(request)
         key = asked.get("sessionkey") or asked.get("visitorid") or ""
         return self._agent_page(request, asked, "viewer.html", key=key)
 
     async def console(self, request: Request) -> Response:
         """The sessions of the agent's group."""
-        return self._agent_page(request, _parameters(request), "console.html")
+        return self._agent_page(request, parameters(request), "console.html")
 
     def _agent_page(
         self, request: Request, asked: Mapping[str, str], template: str, key: str = ""
@@ -98,7 +98,7 @@ class Pages:
         )
 
 
-def _parameters(request: Request) -> dict[str, str]:
+def parameters(request: Request) -> dict[str, str]:
     """The query by lower-case name: integrations write the names in any case."""
     return {name.lower(): value for name, value in request.query_params.items()}
 

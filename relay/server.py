@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -19,33 +18,27 @@ from relay.hub import Hub
 from relay.pages import Pages, load_static
 from relay.settings import Settings, split_listen
 from relay.sockets import AgentSocket, VisitorSocket
+from relay.visitor_pages import TAG_STUB, VISITOR_SCRIPTS, VisitorPages, file_response
 
-# Both are asked for by a page that is not ours; everything else under /static is for agents.
-VISITOR_SCRIPTS: Final = ("loader.js", "capture.js")
 PING_S: Final = 5.0
 
 
 def create_app(settings: Settings) -> Starlette:
     """The relay as an ASGI app. Raises: SetupError."""
     static = load_static()
-    missing = [name for name in (*VISITOR_SCRIPTS, "viewer.js", "console.js") if name not in static]
+    needed = (*VISITOR_SCRIPTS, TAG_STUB, "viewer.js", "console.js")
+    missing = [name for name in needed if name not in static]
     if missing:
         raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
     secret = settings.secret()
     hub = Hub(rules={group: _rules(g.settings) for group, g in settings.groups.items()})
     pages = Pages(settings, secret)
+    visitors = VisitorPages(settings, secret, static)
     agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
     async def script(request: Request) -> Response:
-        content, media_type = static.get(request.path_params["name"], (None, ""))
-        if content is None:
-            return PlainTextResponse("Not found.\n", 404)
-        return _file(request, content, media_type)
-
-    async def visitor_script(request: Request) -> Response:
-        if request.path_params["name"] not in VISITOR_SCRIPTS:
-            return PlainTextResponse("Not found.\n", 404)
-        return await script(request)
+        found = static.get(request.path_params["name"])
+        return file_response(request, *found) if found else PlainTextResponse("Not found.\n", 404)
 
     async def home(_: Request) -> Response:
         return RedirectResponse("/console")
@@ -72,7 +65,10 @@ def create_app(settings: Settings) -> Starlette:
             Route("/cobrowse/AgentView.aspx", pages.viewer),
             Route("/agentjoin/AgentView.aspx", pages.viewer),
             Route("/static/{name}", script),
-            Route("/visitor/{name}", visitor_script),
+            Route("/visitor/settings", visitors.settings),
+            Route("/visitor/token", visitors.token, methods=["POST"]),
+            Route("/visitor/{name}", visitors.script),
+            Route("/cobrowse/CobrowseJS.ashx", visitors.tag),
             WebSocketRoute("/visitor/socket", VisitorSocket(hub, secret)),
             WebSocketRoute("/agent/socket", AgentSocket(hub, secret, agent_groups)),
         ],
@@ -90,22 +86,6 @@ def _rules(account: AccountSettings) -> wire.Rules:
         title=account.mask_title,
         query=account.mask_query,
     )
-
-
-def _file(request: Request, content: bytes, media_type: str) -> Response:
-    """A built file. With its own digest in the address it never changes; else ask each time."""
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    etag = f'"{digest}"'
-    lasts = request.query_params.get("v") == digest
-    headers = {
-        "Cache-Control": "public, max-age=31536000, immutable" if lasts else "no-cache",
-        "ETag": etag,
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-    }
-    if request.headers.get("if-none-match") == etag:
-        return Response(None, 304, headers)
-    return Response(content, 200, headers, f"{media_type}; charset=utf-8")
 
 
 class Server(uvicorn.Server):

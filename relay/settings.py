@@ -74,6 +74,13 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["production", "staging"],
         Meta(description="Which copy of the group's settings visitors get."),
     ] = "production"
+    tags: Annotated[
+        bool,
+        Meta(
+            description="Sites may carry the script tag themselves, with no proxy in front. What "
+            "their pages say of a visitor is then only claimed."
+        ),
+    ] = True
     settings: AccountSettings = AccountSettings()
 
 

@@ -41,10 +41,12 @@ if (process.argv.includes("--tests")) {
   });
 } else {
   await mkdir(RELAY, { recursive: true });
-  await bundle("src/stub.ts", `${ADDON}/stub.js`);
+  await bundle("src/stub.ts", `${ADDON}/stub.js`, { define: { TAG: "false" } });
+  await bundle("src/stub.ts", `${RELAY}/tag.js`, { define: { TAG: "true" } });
   const capture = await bundle("src/capture/main.ts", `${RELAY}/capture.js`);
+  const ui = await bundle("src/ui/main.ts", `${RELAY}/ui.js`);
   const loader = await bundle("src/visitor/main.ts", `${RELAY}/loader.js`, {
-    define: { CAPTURE_INTEGRITY: JSON.stringify(capture) },
+    define: { CAPTURE_INTEGRITY: JSON.stringify(capture), UI_INTEGRITY: JSON.stringify(ui) },
   });
   // For pages that take no script without its digest.
   await writeFile(`${ADDON}/loader.sri`, loader);

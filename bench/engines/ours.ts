@@ -12,11 +12,11 @@ const sink = {
   },
 };
 const rules = { mask: "none", selectors: [], pages: [], title: false, query: false } as const;
-const known = { closed: new WeakMap(), passwords: new WeakSet(), ignored: new WeakSet() };
+const seen = { passwords: new WeakSet<Node>(), ignored: new WeakSet<Node>() };
 Object.assign(window, {
   counts,
   startEngine() {
-    const recorder = new Recorder(sink, { ...rules, selectors: [], pages: [] }, known);
+    const recorder = new Recorder(sink, { ...rules, selectors: [], pages: [] }, seen, new WeakMap());
     return () => recorder.stop();
   },
 });

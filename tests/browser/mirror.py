@@ -7,7 +7,7 @@ import time
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
 # A page as nested lists. Left out: what the copy carries in another form (scripts, style sheets),
 # and what it needs no addresses and no behaviour for.
@@ -43,7 +43,7 @@ _TREE = """
 _COPY = 'document.querySelector("#screen iframe").contentDocument.body'
 
 
-def until(page: Page, expression: str, *, timeout_s: float = 10.0) -> None:
+def until(page: Page | Frame, expression: str, *, timeout_s: float = 10.0) -> None:
     """Wait for a JavaScript condition, also where the page's own policy forbids eval()."""
     deadline = time.monotonic() + timeout_s
     while not page.evaluate(expression):
@@ -69,6 +69,8 @@ def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
 def difference(visitor: Page, agent: Page) -> float:
     """How unlike the two look: the share of pixels that differ clearly, 0 to 1."""
     agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
+    # What the visitor sees of us is no part of the page.
+    visitor.evaluate("document.querySelector('cobrowse-visitor').style.visibility = 'hidden'")
     page = Image.open(io.BytesIO(visitor.screenshot())).convert("L")
     copy_of_it = agent.locator("#screen").screenshot()
     copy = Image.open(io.BytesIO(copy_of_it)).convert("L").resize(page.size)

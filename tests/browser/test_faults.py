@@ -132,8 +132,8 @@ def test_a_lost_line_is_made_again(stack: Stack, visitor: Page, agent: Page) -> 
     visitor.goto(f"{stack.visitor_url}/")
     visitor.evaluate(
         """() => {
-          const Native = WebSocket;
-          window.WebSocket = class extends Native {
+          const { native } = GLANCE.Cobrowse._internal;
+          native.WebSocket = class extends WebSocket {
             constructor(...args) { super(...args); window.lastSocket = this; }
           };
         }"""

@@ -41,6 +41,7 @@ data_dir = "/tmp"
 trusted_peers = []
 [groups.72937]
 api_key = "k"
+tags = false
 site = "staging"
 hosts = ["shop.test"]
 [groups.72937.settings]

@@ -13,6 +13,8 @@ PREFIX = "/.cobrowse/"
         ("/.cobrowse/loader.js", Ours.LOADER),
         ("/.cobrowse/loader.js?v=1", Ours.LOADER),
         ("/.cobrowse/capture.js", Ours.CAPTURE),
+        ("/.cobrowse/ui.js", Ours.UI),
+        ("/.cobrowse/settings?group=1", Ours.SETTINGS),
         ("/.cobrowse/socket", Ours.SOCKET),
         ("/.cobrowse/token", Ours.TOKEN),
         ("//.cobrowse//token", Ours.TOKEN),

@@ -1,5 +1,5 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
-import type { Rules } from "./wire";
+import type { AccountSettings, Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
 export interface Identity {
@@ -11,17 +11,19 @@ export interface Identity {
 
 /** What the proxy wrote into the page. */
 export interface Config {
-  /** Path of the visitor scripts on this site, with slashes at both ends. */
+  /** Address of the visitor scripts, with a slash at the end: a path on this site, or whole. */
   base: string;
   group: string;
   site: string;
   /** Absolute address of the visitor socket; "" for the one under base. */
   socket: string;
   identity: Identity;
+  /** The site carries our tag itself: there may be no proxy. */
+  tag?: boolean;
   /** The page fills a frame of another page. */
   frame?: boolean;
   /** The page takes no script without its digest: the loader's. */
-  integrity?: string;
+  integrity?: string | undefined;
 }
 
 export type Call = [method: string, args: unknown[]];
@@ -49,40 +51,69 @@ export interface Sink {
   pageChanged(): void;
 }
 
-/** What a page does that cannot be seen any more afterwards. */
-export interface Known {
-  /** Closed shadow roots. */
-  closed: WeakMap<Element, ShadowRoot>;
-  /** Fields that were a password once. */
-  passwords: WeakSet<Element>;
-  /** Elements of ours. */
-  ignored: WeakSet<Node>;
+/** A running session as visitors see it. */
+export interface SessionShown {
+  key: string;
+  agents: readonly string[];
+  reconnecting: boolean;
 }
 
-/** What stub, loader and capture know of each other. */
+export interface UiHandlers {
+  clickStart(): void;
+  clickStop(): void;
+}
+
+/** Start button, terms and session bar. */
+export interface Ui {
+  readonly buttonShown: boolean;
+  showButton(shown: boolean): void;
+  showTerms(accepted: () => void): void;
+  /** Undefined when none runs. */
+  showSession(session: SessionShown | undefined): void;
+}
+
+/** What stub, loader, interface and capture know of each other. */
 export interface Internal {
   config: Config;
   /** API calls made before the loader came. */
   calls: Call[];
-  /** What the page's content security policy kept from us: a directive, or "". */
-  blocked: string;
-  /** Load one of our scripts; done(true) when it has run. integrity: its digest. */
-  insert(file: string, integrity: string, done: (loaded: boolean) => void): void;
+  /** Messages for the API from other windows that have not been looked at yet. */
+  early: MessageEvent[];
+  /** Set by the loader: look at them. */
+  hear?: () => void;
+  /** Shadow roots, closed ones too, noted from the first moment. */
+  closed: WeakMap<Element, ShadowRoot>;
+  /** The page's own, before it could replace them. */
+  native: { fetch: typeof fetch; WebSocket: typeof WebSocket };
+  /** The script element that holds the stub, or that of the page's own tag. */
+  own: HTMLScriptElement;
+  /** Load one of our scripts; done() when it has run, or never will. */
+  insert(file: string, done: () => void, integrity?: string): void;
   /** Ask for the loader now. */
   load(): void;
   /** Set by the loader. */
   ready?: boolean;
-  /** Noted from the first moment, for a session that may come. */
-  known: Known;
   /** Set by the capture script. */
-  startCapture?: (sink: Sink, rules: Rules) => Capture;
+  startCapture?: (sink: Sink, rules: Rules, seen: Seen) => Capture;
+  /** Set by the script of the visitor's interface. */
+  startUi?: (settings: AccountSettings, handlers: UiHandlers, seen: Seen) => Ui;
   /** The running one. */
   capture?: Capture | undefined;
+}
+
+/** What the loader has noted on the page, for capture. */
+export interface Seen {
+  /** Fields that were a password once. */
+  passwords: WeakSet<Node>;
+  /** Elements of ours. */
+  ignored: WeakSet<Node>;
 }
 
 export interface CobrowseWindow {
   GLANCE?: { Cobrowse?: { Visitor?: Visitor; _internal?: Internal } };
   GLANCE_COBROWSE?: Identity;
+  fetch: typeof fetch;
+  WebSocket: typeof WebSocket;
   trustedTypes?: {
     createPolicy(
       name: string,

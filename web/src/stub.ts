@@ -1,166 +1,143 @@
 // The stub: inline in each page, before any script of the site. It answers the whole API at once and
-// loads nothing that the page would wait for.
-import {
-  type CobrowseWindow,
-  type Config,
-  type Internal,
-  readTicket,
-  type Visitor,
-} from "./globals";
+// loads nothing that the page would wait for. Every byte of it is in every page: what can wait for the
+// loader is there.
+import type { CobrowseWindow, Config, Internal, Visitor } from "./globals";
+import { policy, service } from "./words/errors.json";
 
-// Replaced by the proxy with the page's own values.
+// Replaced by the proxy, or by the relay, with the page's own values.
 declare const __COBROWSE__: Config;
+// Set by the build: whether this is the script of a tag that the site carries itself.
+declare const TAG: boolean;
 
-/** A relay that never answers is told to the page as one that is not there. */
-const TIMEOUT_MS = 10_000;
-const METHODS = "startSession stopSession addEventListener removeEventListener";
-
+/** What is called before the loader is there waits for it; what matches STARTS asks for it. */
+const METHODS = `startSession showTerms showButton toggleButton setStartParams stopSession
+addEventListener removeEventListener sendSessionMessage addSessionMessageListener`;
+const STARTS = /^(sta|sh|t)/;
 /** Tags of the same API that a page may carry itself. */
-const TAGS = '#cobrowsescript,#glance-cobrowse,script[src*="CobrowseJS.ashx"]';
+const TAGS = "#cobrowsescript,#glance-cobrowse,[src*=CobrowseJS]";
+/** A relay that never answers is told to the page as one that is not there. */
+const TIMEOUT_MS = 1e4;
+const RETRY_MS = 2e3;
 
-const META_POLICY = 'meta[http-equiv="content-security-policy" i]';
+((page: CobrowseWindow, config: Config) => {
+  const doc = document;
+  const own = doc.currentScript as HTMLScriptElement;
+  const { nonce, previousElementSibling: charset } = own;
+  if (!TAG) {
+    // The page's document is its own: no selector of it counts us, no editor saves us with a text.
+    if (charset?.matches("[data-cobrowse]")) charset.remove();
+    own.remove();
+  }
+  const cobrowse = ((page.GLANCE ||= {}).Cobrowse ||= {});
+  const before = cobrowse._internal;
+  // A page that the proxy has seen may carry a tag of its own, which then has the better address.
+  if (TAG ? before?.ready || before?.config.tag : before) return;
 
-function install(page: CobrowseWindow, config: Config): void {
-  const own = document.currentScript;
-  const nonce = own?.nonce;
-  // The page's document is its own: no selector of it counts us, and no editor saves us with a text.
-  const charset = own?.previousElementSibling;
-  if (charset?.matches("meta[data-cobrowse]")) charset.remove();
-  own?.remove();
-  page.GLANCE = page.GLANCE || {};
-  page.GLANCE.Cobrowse = page.GLANCE.Cobrowse || {};
-  const cobrowse = page.GLANCE.Cobrowse;
-  if (cobrowse.Visitor || cobrowse._internal) return;
+  let ticket: string | undefined;
+  try {
+    ticket = /cobrowse_session=([\w.-]+)/.exec(doc.cookie)?.[1];
+  } catch {} // a sandboxed page has no cookies
+  let trusted = { createScriptURL: (url: string) => url };
+  try {
+    trusted = page.trustedTypes?.createPolicy("cobrowse", trusted) ?? trusted;
+  } catch {} // a policy of the page's HTML
+  const calls = TAG ? (before?.calls ?? []) : [];
+  const closed = (TAG && before?.closed) || new WeakMap<Element, ShadowRoot>();
+  let loading: boolean | undefined;
+  const isPoliced = () => doc.querySelector("[http-equiv=content-security-policy i]");
 
-  const ticket = readTicket();
-  const calls: Internal["calls"] = [];
-  let loading = false;
-  let retryMs = 500;
-  let policy: { createScriptURL(url: string): string } | undefined;
-
-  const closed = new WeakMap<Element, ShadowRoot>();
-  const internal: Internal = {
+  const internal: Internal = (cobrowse._internal = {
     config,
-    known: { closed, passwords: new WeakSet(), ignored: new WeakSet() },
     calls,
-    blocked: "",
-    insert(file, integrity, done) {
-      const script = document.createElement("script");
-      let open = true;
-      const end = (loaded: boolean) => {
+    early: [],
+    closed,
+    native: { fetch, WebSocket },
+    own,
+    insert(file, done, integrity) {
+      const script = doc.createElement("script");
+      const end = () => {
         script.remove();
-        if (open) done(loaded);
-        open = false;
+        done();
+        done = () => {};
       };
-      script.onload = () => end(true);
-      script.onerror = () => end(false);
-      setTimeout(() => end(false), TIMEOUT_MS);
-      if (nonce) script.nonce = nonce;
-      if (config.integrity) {
+      script.onload = script.onerror = end;
+      setTimeout(end, TIMEOUT_MS);
+      script.nonce = nonce;
+      if (integrity) {
         script.integrity = integrity;
-        script.crossOrigin = "anonymous";
+        script.crossOrigin = "";
       }
       try {
-        policy =
-          policy || page.trustedTypes?.createPolicy("cobrowse", { createScriptURL: (url) => url });
         // Absolute: a <base> of the page must not decide whose script runs with our nonce.
-        const url = location.origin + config.base + file;
-        script.src = policy ? policy.createScriptURL(url) : url;
-        (document.head || document.documentElement).appendChild(script);
-      } catch {
-        end(false);
-      }
+        script.src = trusted.createScriptURL((TAG ? "" : location.origin) + config.base + file);
+      } catch {}
+      (doc.head || doc.documentElement).append(script);
     },
     load() {
-      if (loading || standDown()) return;
-      loading = true;
-      internal.insert("loader.js", config.integrity ?? "", () => {
-        loading = !!internal.ready;
-        if (loading) return;
-        fail();
-        // A session is on: the relay may be back in a moment.
-        if (ticket) setTimeout(internal.load, retryMs);
-        retryMs *= 2;
-      });
-    },
-  };
-
-  /** Tell the page's error listeners, if it wanted a session. A later call tries again. */
-  function fail(): void {
-    const wanted = calls.some(([method]) => method === "startSession");
-    calls.splice(0, calls.length, ...calls.filter(([method]) => method !== "startSession"));
-    if (!wanted) return;
-    for (const [method, args] of calls) {
-      if (method === "addEventListener" && args[0] === "error") {
-        try {
-          (args[1] as (error: object) => void)(
-            internal.blocked
-              ? { code: "policy", msg: "The page's content security policy forbids co-browsing." }
-              : { code: "service", msg: "The co-browsing service cannot be reached." },
-          );
-        } catch (error) {
-          setTimeout(() => {
-            throw error;
-          });
-        }
+      if (!TAG && doc.querySelector(TAGS)) {
+        if (!internal.ready) delete cobrowse.Visitor; // the page's own tag is in charge
+      } else if (!loading) {
+        loading = true;
+        internal.insert("loader.js", onEnd, config.integrity);
       }
+    },
+  });
+
+  function onEnd(): void {
+    loading = internal.ready;
+    if (loading) return;
+    // A session is on: the relay may be back in a moment.
+    if (ticket) setTimeout(internal.load, RETRY_MS);
+    const kept = calls.filter(([method]) => !STARTS.test(method));
+    if (kept.length === calls.length) return;
+    const error = isPoliced() ? { code: "policy", msg: policy } : { code: "service", msg: service };
+    calls.length = 0;
+    for (const call of kept) {
+      calls.push(call);
+      // Later, so that what the page throws is the page's own.
+      if (call[1][0] === "error") setTimeout(call[1][1] as () => void, 0, error);
     }
   }
 
-  /** A page with a tag of its own is in charge of it. */
-  function standDown(): boolean {
-    if (internal.ready || !document.querySelector(TAGS)) return false;
-    if (cobrowse.Visitor === visitor) delete cobrowse.Visitor;
-    return true;
+  if (!before) {
+    // Nothing tells later which shadow roots are closed to us.
+    const prototype = Element.prototype;
+    const { attachShadow } = prototype;
+    prototype.attachShadow = {
+      attachShadow(this: Element, init: ShadowRootInit): ShadowRoot {
+        const root = attachShadow.call(this, init);
+        closed.set(this, root);
+        cobrowse._internal?.capture?.attached(this);
+        return root;
+      },
+    }.attachShadow;
   }
+  const framed = window !== top;
+  try {
+    // A frame is shown as part of the page around it, which alone starts and ends sessions.
+    if (framed && (parent as unknown as CobrowseWindow).GLANCE?.Cobrowse?._internal) return;
+  } catch {} // a page of another origin, whose script may drive us by messages
 
-  const visitor: Visitor = {
+  const visitor: Visitor = (cobrowse.Visitor = {
     inSession: () => !!ticket,
-    getKey: () => ticket.split(".")[0] || undefined,
-  };
-  for (const method of METHODS.split(" ")) {
+    getKey: () => ticket?.split(".")[0],
+  });
+  for (const method of METHODS.split(/\s/)) {
     visitor[method] = (...args: unknown[]) => {
       calls.push([method, args]);
-      if (method === "startSession") internal.load();
+      if (STARTS.test(method)) internal.load();
     };
   }
-  cobrowse._internal = internal;
-  watchEarly(internal);
-  // A frame is shown as part of the page around it, which alone starts and ends sessions.
-  if (config.frame || window !== window.top) return;
-  page.GLANCE_COBROWSE = { ...config.identity };
-  cobrowse.Visitor = visitor;
-  document.addEventListener("securitypolicyviolation", (event) => {
-    const { blockedURI, disposition, effectiveDirective } = event;
-    const isOurs = blockedURI.includes(config.base) || blockedURI === config.socket;
-    if (isOurs && disposition === "enforce") internal.blocked = effectiveDirective;
-  });
+  if (!TAG) page.GLANCE_COBROWSE = config.identity;
   // An idle page gets the loader after its own load event, so that nothing of it waits for us; not
   // where a policy of the page, which the proxy never edits, might complain of it.
-  const loadIdle = () => document.querySelector(META_POLICY) || internal.load();
   if (ticket) internal.load();
-  else if (document.readyState === "complete") loadIdle();
-  else addEventListener("load", loadIdle);
-}
-
-/** What cannot be seen any more when a session starts: closed shadow roots, fields that were a password. */
-function watchEarly(internal: Internal): void {
-  const { known } = internal;
-  const prototype = Element.prototype;
-  const attachShadow = prototype.attachShadow;
-  prototype.attachShadow = {
-    attachShadow(this: Element, init: ShadowRootInit): ShadowRoot {
-      const root = attachShadow.call(this, init);
-      if (init.mode === "closed") known.closed.set(this, root);
-      internal.capture?.attached(this);
-      return root;
-    },
-  }.attachShadow;
-  new MutationObserver((records) => {
-    for (const { oldValue, target } of records) {
-      if (oldValue === "password") known.passwords.add(target as Element);
-    }
-  }).observe(document, { attributeFilter: ["type"], attributeOldValue: true, subtree: true });
-}
-
-install(window as CobrowseWindow, __COBROWSE__);
+  else if (TAG && !framed && doc.readyState === "complete") internal.load();
+  else if (!framed) addEventListener("load", () => isPoliced() || internal.load());
+  addEventListener("message", (event) => {
+    if (!event.data?.glance_invoke) return;
+    internal.early.push(event);
+    internal.load();
+    internal.hear?.();
+  });
+})(window as CobrowseWindow, __COBROWSE__);

@@ -33,6 +33,30 @@ export interface Rules {
   query: boolean;
 }
 
+/** What of a group's account settings visitors' pages need. */
+export interface AccountSettings {
+  trusted_domains: string[];
+  terms_first: boolean;
+  language: string;
+  away_s: number;
+  button: {
+    shown: boolean;
+    text: string;
+    background: string;
+    color: string;
+    corner: string;
+    shape: "pill" | "rounded" | "square";
+  };
+  terms: {
+    title: string;
+    text: string;
+    link: string;
+    link_text: string;
+    accept: string;
+    decline: string;
+  };
+}
+
 export type FromVisitor =
   | { type: "start"; token: string; key: string; person: Person }
   | { type: "resume"; token: string; ticket: string }

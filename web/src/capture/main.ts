@@ -3,4 +3,6 @@ import type { CobrowseWindow } from "../globals";
 import { Recorder } from "./recorder";
 
 const internal = (window as CobrowseWindow).GLANCE?.Cobrowse?._internal;
-if (internal) internal.startCapture = (sink, rules) => new Recorder(sink, rules, internal.known);
+if (internal) {
+  internal.startCapture = (sink, rules, seen) => new Recorder(sink, rules, seen, internal.closed);
+}

@@ -50,7 +50,7 @@ export class Privacy {
 
   constructor(
     readonly rules: Rules,
-    passwords: WeakSet<Element>,
+    passwords: WeakSet<Node>,
   ) {
     this.secrets = new Secrets(passwords);
     const own = rules.selectors.filter(isSelector);

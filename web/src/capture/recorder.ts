@@ -1,5 +1,5 @@
 // Watches the page and tells the agent's copy what happens to it.
-import type { Capture, Known, Sink } from "../globals";
+import type { Capture, Seen, Sink } from "../globals";
 import { DOCUMENT, type Field, type Op } from "../ops";
 import type { Rules } from "../wire";
 import { Changes } from "./changes";
@@ -47,12 +47,13 @@ export class Recorder implements Capture {
   constructor(
     private readonly sink: Sink,
     rules: Rules,
-    known: Known,
+    seen: Seen,
+    closed: WeakMap<Element, ShadowRoot>,
   ) {
-    this.privacy = new Privacy(rules, known.passwords);
+    this.privacy = new Privacy(rules, seen.passwords);
     this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
     const op = (op: Op, about?: string) => this.outgoing.add(op, about);
-    this.serializer = new Serializer(this.numbers, this.privacy, known.closed, known.ignored, {
+    this.serializer = new Serializer(this.numbers, this.privacy, closed, seen.ignored, {
       shadow: (root) => this.listen(root),
       frame: (element, inner) => {
         this.frames.set(element, inner);
@@ -67,7 +68,7 @@ export class Recorder implements Capture {
       },
       scrolled: (element) => this.scrolled.push(element),
     });
-    this.changes = new Changes(this.numbers, this.privacy, this.serializer, known.closed, {
+    this.changes = new Changes(this.numbers, this.privacy, this.serializer, closed, {
       op,
       sheet: (element) => this.sheets.send(element),
       picture: (element) => this.pictures.want(element),

@@ -18,13 +18,13 @@ const CARD_WITHIN = /(?:\d[ \u00a0.-]?){13,19}/g;
 
 /** Fields that were secret once stay so, whatever the page makes of them later. */
 export class Secrets {
-  private readonly known: WeakSet<Element>;
+  private readonly known: WeakSet<Node>;
   /** Password fields: a page may copy their content into a field of another kind. */
   private readonly passwords = new Set<HTMLInputElement>();
   private readonly names = new Set<string>();
 
   /** known: fields that were a password before a session began. */
-  constructor(known: WeakSet<Element>) {
+  constructor(known: WeakSet<Node>) {
     this.known = known;
   }
 

@@ -1,20 +1,33 @@
 // Events of GLANCE.Cobrowse.Visitor, and what each error code means.
+import texts from "../words/errors.json";
 
-export type EventName = "error" | "sessionstart" | "sessionend" | "sessioncontinue" | "agentjoin";
+export type EventName =
+  | "error"
+  | "sessionstart"
+  | "sessionend"
+  | "sessioncontinue"
+  | "agentjoin"
+  | "clickstart"
+  | "clickstop"
+  | "connection";
 
-/** What each code of the error event means; its text unless the relay has a better one. */
-export const ERRORS = {
-  service: "The co-browsing service cannot be reached.",
-  policy: "The page's content security policy forbids co-browsing.",
-  refused: "The co-browsing service did not accept this page.",
-  dupkey: "Another session with this key is running.",
-  badkey: "A session key has 1 to 50 letters, digits, - and _.",
-  insession: "A session is running already. End it with stopSession() first.",
-  nosession: "There is no session. Start one with startSession() first.",
-  conndrop: "The connection was lost and could not be made again.",
-} as const;
+/** The codes of the error event; docs/api.md says when each comes. */
+export type ErrorCode = keyof typeof texts;
 
-export type ErrorCode = keyof typeof ERRORS;
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(texts, code);
+}
+
+/** Tell the page. What it throws is its own error and stops nothing of ours. */
+export function call(listener: (...args: never[]) => unknown, ...args: unknown[]): void {
+  try {
+    (listener as (...args: unknown[]) => unknown)(...args);
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
 
 type Listener = (data: object) => void;
 
@@ -32,20 +45,11 @@ export class Events {
     this.listeners.get(String(name))?.delete(listener as Listener);
   }
 
-  /** Tell the page. A listener that throws is the page's own error and stops no other. */
   fire(name: EventName, data: object = {}): void {
-    for (const listener of [...(this.listeners.get(name) ?? [])]) {
-      try {
-        listener(data);
-      } catch (error) {
-        setTimeout(() => {
-          throw error;
-        });
-      }
-    }
+    for (const listener of [...(this.listeners.get(name) ?? [])]) call(listener, data);
   }
 
-  fail(code: ErrorCode, msg: string = ERRORS[code]): void {
+  fail(code: ErrorCode, msg: string = texts[code]): void {
     this.fire("error", { code, msg });
   }
 }

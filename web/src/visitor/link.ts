@@ -1,6 +1,7 @@
 // The visitor's way to the relay: a fresh token, then a socket. It never touches the page.
-import type { Config } from "../globals";
+import type { Internal } from "../globals";
 import { type FromVisitor, mayReconnect, SUBPROTOCOL, type ToVisitor } from "../wire";
+import { siteDomain } from "./ticket";
 
 export interface LinkHandlers {
   message(message: ToVisitor): void;
@@ -17,11 +18,19 @@ export class Link {
   private socket: WebSocket | undefined;
   private attempt = 0;
   private deadline: ReturnType<typeof setTimeout> | undefined;
+  /** The page's content security policy has kept something from us. */
+  isPoliced = false;
 
   constructor(
-    private readonly config: Config,
+    private readonly internal: Internal,
     private readonly handlers: LinkHandlers,
-  ) {}
+  ) {
+    const { base, socket } = internal.config;
+    document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition }) => {
+      const isOurs = blockedURI.includes(base) || blockedURI === socket;
+      if (isOurs && disposition === "enforce") this.isPoliced = true;
+    });
+  }
 
   /** Connect and say hello. An earlier socket is closed without a word. */
   async open(hello: (token: string) => FromVisitor): Promise<void> {
@@ -41,7 +50,7 @@ export class Link {
     }
     let socket: WebSocket;
     try {
-      socket = new WebSocket(this.address(), SUBPROTOCOL);
+      socket = new this.internal.native.WebSocket(this.address(), SUBPROTOCOL);
     } catch {
       // The page's own content security policy forbids it.
       this.close();
@@ -89,15 +98,21 @@ export class Link {
   }
 
   private address(): string {
-    if (this.config.socket) return this.config.socket;
+    const { base, socket } = this.internal.config;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    return `${scheme}//${location.host}${this.config.base}socket`;
+    return socket || `${scheme}//${location.host}${base}socket`;
   }
 
   private async fetchToken(): Promise<string | undefined> {
+    const { config, native } = this.internal;
+    const url = new URL(`${config.base}token`, location.origin);
+    if (config.tag) url.searchParams.set("group", config.group);
+    else url.searchParams.set("domain", siteDomain());
     try {
-      const response = await fetch(`${location.origin}${this.config.base}token`, {
+      const response = await native.fetch.call(window, url, {
         method: "POST",
+        // Without a proxy there is no cookie of ours: the page's own storage holds what stands for it.
+        body: config.tag ? ownSecret() : "",
         credentials: "same-origin",
         cache: "no-store",
       });
@@ -105,6 +120,21 @@ export class Link {
     } catch {
       return undefined;
     }
+  }
+}
+
+const SECRET_NAME = "cobrowse_visitor";
+
+function ownSecret(): string {
+  try {
+    const known = localStorage.getItem(SECRET_NAME);
+    if (known) return known;
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    const made = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    localStorage.setItem(SECRET_NAME, made);
+    return made;
+  } catch {
+    return "";
   }
 }
 

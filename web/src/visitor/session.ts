@@ -1,20 +1,19 @@
 // The visitor's session: from startSession over page loads and lost connections to its end.
-import { type Capture, type Internal, readTicket, SESSION_COOKIE, type Visitor } from "../globals";
+import type { Internal, Seen, SessionShown } from "../globals";
 import { type Rules, TAKEN_OVER, type ToVisitor } from "../wire";
-import { currentPage } from "./browser";
-import { ERRORS, type ErrorCode, Events } from "./events";
+import { Capturing } from "./capturing";
+import { type Events, isErrorCode } from "./events";
 import { Link } from "./link";
-import { type Start, startFrom } from "./start";
+import { type Params, type Start, startFrom } from "./start";
+import { readTicket, writeTicket } from "./ticket";
+import { isShown, whenShown } from "./visible";
 
-const VERSION = "0.1.0";
-/** How long the relay keeps a session whose visitor is away. */
+/** How long it is tried to come back: as long as the relay keeps a session, unless it says otherwise. */
 const RESUME_WINDOW_MS = 10 * 60_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
 /** A connection that held this long was a good one. */
 const STABLE_MS = 10_000;
-const CAPTURE_TRIES = 3;
-const CAPTURE_RETRY_MS = 1_000;
 
 /**
  * idle: no session. starting: asked for, not yet there. on: running.
@@ -22,52 +21,95 @@ const CAPTURE_RETRY_MS = 1_000;
  */
 type State = "idle" | "starting" | "on" | "away";
 
+export interface SessionHandlers {
+  /** What visitors should see has changed; undefined: no session. */
+  shown(session: SessionShown | undefined): void;
+  /** An agent's session message. */
+  said(name: string, message: unknown): void;
+}
+
 export class VisitorSession {
+  key: string | undefined;
   private state: State = "idle";
-  private key: string | undefined;
-  private capture: Capture | undefined;
+  private agents: readonly string[] = [];
+  private reconnecting = false;
   private retries = 0;
   private lostAt = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private stopAsked = false;
   private runningSince = 0;
-  private told: string | undefined;
-  /** What may be told of the page: nothing before they have come. */
-  private rules: Rules | undefined;
   private continuedHere = false;
-  private readonly events = new Events();
   private readonly link: Link;
+  private readonly capturing: Capturing;
 
   constructor(
     private readonly internal: Internal,
-    private readonly captureIntegrity: string,
+    seen: Seen,
+    captureIntegrity: string,
+    private readonly events: Events,
+    private readonly handlers: SessionHandlers,
   ) {
-    this.link = new Link(internal.config, {
+    this.link = new Link(internal, {
       message: (message) => this.onMessage(message),
       closed: (code, retry) => this.onClosed(code, retry),
+    });
+    this.capturing = new Capturing(internal, captureIntegrity, this.link, seen, () => {
+      this.events.fail(this.link.isPoliced ? "policy" : "service");
+      this.stop();
     });
     addEventListener("pagehide", () => this.leavePage());
     addEventListener("pageshow", (event) => {
       if (event.persisted) this.resumeWhenShown();
     });
+    // Back from sleep or another network: no need to wait for the next try.
+    addEventListener("online", () => this.reconnecting && this.resume());
   }
 
-  /** What GLANCE.Cobrowse.Visitor offers. */
-  api(): Visitor {
-    return {
-      startSession: (argument?: unknown) => this.start(argument),
-      stopSession: () => this.stop(),
-      inSession: () => {
-        this.noticeEnd();
-        return this.state === "on" || this.state === "away";
-      },
-      getKey: () => {
-        if (this.key === undefined) this.events.fail("nosession");
-        return this.key;
-      },
-      addEventListener: (name: unknown, listener: unknown) => this.events.add(name, listener),
-      removeEventListener: (name: unknown, listener: unknown) => this.events.remove(name, listener),
-    };
+  get isOn(): boolean {
+    this.noticeEnd();
+    return this.state === "on" || this.state === "away";
+  }
+
+  get isStarting(): boolean {
+    return this.state === "starting";
+  }
+
+  /** False where none was begun; the page is told why. */
+  start(params: Params): boolean {
+    this.noticeEnd();
+    if (this.state !== "idle") {
+      this.events.fail("insession");
+      return false;
+    }
+    const { config, own } = this.internal;
+    const visitorid = config.tag ? own?.dataset.visitorid : undefined;
+    const start = startFrom(params, { ...(visitorid && { visitorid }), ...config.identity });
+    if (!start) {
+      this.events.fail("badkey");
+      return false;
+    }
+    this.state = "starting";
+    this.stopAsked = false;
+    this.capturing.load();
+    void this.link.open((token) => helloStart(token, start));
+    return true;
+  }
+
+  stop(): void {
+    if (this.state === "starting") {
+      this.stopAsked = true;
+    } else if (this.link.isOpen()) {
+      this.link.send({ type: "stop" });
+    } else if (this.state === "away") {
+      // The relay must hear of it: take the session up once more, only to end it.
+      this.stopAsked = true;
+      this.resume();
+    }
+  }
+
+  say(name: string, payload: unknown): void {
+    if (this.link.isOpen()) this.link.send({ type: "message", name, payload });
+    else this.events.fail("noagent");
   }
 
   /** Go on with the session of an earlier page, once a person sees this one. */
@@ -84,7 +126,7 @@ export class VisitorSession {
       this.lostAt = Date.now();
       this.resume();
     } else {
-      this.whenShown(() => this.resumeWhenShown());
+      whenShown(() => this.resumeWhenShown());
     }
   }
 
@@ -93,52 +135,13 @@ export class VisitorSession {
     if (this.state === "away" && !readTicket()) this.end("visitor");
   }
 
-  private start(argument: unknown): void {
-    this.noticeEnd();
-    if (this.state !== "idle") {
-      this.events.fail("insession");
-      return;
-    }
-    const start = startFrom(argument, this.internal.config.identity);
-    if (!start) {
-      this.events.fail("badkey");
-      return;
-    }
-    this.state = "starting";
-    this.stopAsked = false;
-    this.loadCapture();
-    void this.link.open((token) => this.helloStart(token, start));
-  }
-
-  private helloStart(token: string, start: Start) {
-    return { type: "start", token, key: start.key, person: start.person } as const;
-  }
-
-  private stop(): void {
-    if (this.state === "idle") {
-      this.events.fail("nosession");
-    } else if (this.state === "starting") {
-      this.stopAsked = true;
-    } else if (this.link.isOpen()) {
-      this.link.send({ type: "stop" });
-    } else {
-      // The relay must hear of it: take the session up once more, only to end it.
-      this.stopAsked = true;
-      clearTimeout(this.retryTimer);
-      this.resume();
-    }
-  }
-
   private resume(): void {
+    clearTimeout(this.retryTimer);
     const ticket = readTicket();
     this.noticeEnd();
     if (!ticket) return;
-    if (!this.stopAsked) this.loadCapture();
-    void this.link.open((token) => ({
-      type: "resume",
-      token,
-      ticket,
-    }));
+    if (!this.stopAsked) this.capturing.load();
+    void this.link.open((token) => ({ type: "resume", token, ticket }));
   }
 
   private onMessage(message: ToVisitor): void {
@@ -150,8 +153,18 @@ export class VisitorSession {
       case "agentjoin":
         this.events.fire("agentjoin", { name: message.name });
         break;
+      case "agents":
+        this.agents = message.names;
+        this.show();
+        break;
+      case "message":
+        this.handlers.said(message.name, message.payload);
+        break;
+      case "undelivered":
+        this.events.fail("noagent");
+        break;
       case "keyframe":
-        this.capture?.keyframe();
+        this.capturing.keyframe();
         break;
       case "ended":
         this.end(message.reason);
@@ -164,7 +177,6 @@ export class VisitorSession {
 
   private onRunning(key: string, ticket: string, rules: Rules): void {
     const isNew = this.state === "starting";
-    this.rules = rules;
     this.state = "on";
     this.key = key;
     this.runningSince = Date.now();
@@ -174,19 +186,19 @@ export class VisitorSession {
       this.link.send({ type: "stop" });
       return;
     }
-    this.told = undefined;
-    this.tellPage();
-    if (this.capture) this.capture.keyframe();
-    else this.startCapture();
+    this.capturing.begin(rules);
     if (isNew) this.events.fire("sessionstart");
     else if (!this.continuedHere) this.events.fire("sessioncontinue");
     this.continuedHere = true;
+    this.setReconnecting(false);
+    this.show();
   }
 
   private onRefused(code: string, message: string): void {
-    const known: ErrorCode = code in ERRORS ? (code as ErrorCode) : "refused";
+    const known = isErrorCode(code) ? code : "refused";
     if (this.state === "starting") {
       this.state = "idle";
+      this.capturing.stop();
       this.events.fail(known, message);
     } else if (code === "ticket") {
       this.end("timeout");
@@ -200,7 +212,8 @@ export class VisitorSession {
   private onClosed(code: number, retry: boolean): void {
     if (this.state === "starting") {
       this.state = "idle";
-      this.events.fail(this.internal.blocked ? "policy" : "service");
+      this.capturing.stop();
+      this.events.fail(this.link.isPoliced ? "policy" : "service");
       return;
     }
     if (this.state === "idle") return;
@@ -219,104 +232,58 @@ export class VisitorSession {
     if (retry && Date.now() - this.lostAt < RESUME_WINDOW_MS) {
       const wait = Math.min(FIRST_RETRY_MS * 2 ** this.retries++, LAST_RETRY_MS);
       this.retryTimer = setTimeout(() => this.resume(), wait * (0.75 + Math.random() / 2));
+      this.setReconnecting(true);
     } else if (code === TAKEN_OVER) {
       // Another tab is in front now. This one may come back.
-      this.stopCapture();
-      this.whenShown(() => this.resumeWhenShown());
+      this.capturing.stop();
+      this.handlers.shown(undefined);
+      whenShown(() => this.resumeWhenShown());
     } else {
-      this.events.fail("conndrop");
+      this.events.fail(this.link.isPoliced ? "policy" : "conndrop");
       this.end("error");
     }
   }
 
-  /** Once a person sees this page: it is in front, and no longer only prerendered. */
-  private whenShown(resume: () => void): void {
-    const shown = () => {
-      if (!isShown()) return;
-      document.removeEventListener("visibilitychange", shown);
-      document.removeEventListener("prerenderingchange", shown);
-      removeEventListener("focus", shown);
-      resume();
-    };
-    // Of two windows side by side, both visible, the one that is used has the session.
-    addEventListener("focus", shown);
-    document.addEventListener("visibilitychange", shown);
-    document.addEventListener("prerenderingchange", shown);
+  private setReconnecting(reconnecting: boolean): void {
+    if (this.reconnecting === reconnecting) return;
+    this.reconnecting = reconnecting;
+    this.events.fire("connection", { status: reconnecting ? "reconnecting" : "ok" });
+    this.show();
+  }
+
+  private show(): void {
+    const { key = "", agents, reconnecting } = this;
+    this.handlers.shown({ key, agents, reconnecting });
   }
 
   private end(reason: string): void {
-    this.stopCapture();
+    this.capturing.stop();
     this.link.close();
     clearTimeout(this.retryTimer);
     this.state = "idle";
     this.key = undefined;
+    this.agents = [];
+    this.reconnecting = false;
     this.continuedHere = false;
     this.stopAsked = false;
     this.retries = 0;
     this.lostAt = 0;
     writeTicket("");
+    this.handlers.shown(undefined);
     this.events.fire("sessionend", { reason });
   }
 
   /** The page goes, perhaps into the browser's back/forward cache. */
   private leavePage(): void {
     clearTimeout(this.retryTimer);
-    this.stopCapture();
+    this.capturing.stop();
     this.link.close();
     if (this.state === "on") this.state = "away";
     if (this.state === "starting") this.state = "idle";
     this.continuedHere = false;
   }
-
-  private loadCapture(tries = CAPTURE_TRIES): void {
-    if (this.internal.startCapture) return;
-    const version = encodeURIComponent(this.captureIntegrity.slice(-16));
-    this.internal.insert(`capture.js?v=${version}`, this.captureIntegrity, () => {
-      if (this.internal.startCapture) {
-        this.startCapture();
-      } else if (tries > 1 && this.state !== "idle") {
-        setTimeout(() => this.loadCapture(tries - 1), CAPTURE_RETRY_MS);
-      } else if (this.state !== "idle") {
-        this.events.fail(this.internal.blocked ? "policy" : "service");
-        this.stop();
-      }
-    });
-  }
-
-  /** Needs two things, whichever comes last: the capture script and a running session. */
-  private startCapture(): void {
-    if (this.state !== "on" || this.capture || !this.rules) return;
-    const sink = {
-      isOpen: () => this.link.isOpen(),
-      pendingBytes: () => this.link.pendingBytes(),
-      send: (frame: Uint8Array) => this.link.send(frame),
-      pageChanged: () => this.tellPage(),
-    };
-    this.capture = this.internal.capture = this.internal.startCapture?.(sink, this.rules);
-  }
-
-  /** The title may come late, and an address change without a page load. */
-  private tellPage(): void {
-    const now = `${location.href} ${document.title}`;
-    if (!this.rules || this.told === now) return;
-    this.told = now;
-    this.link.send({ type: "page", page: currentPage(VERSION, this.rules) });
-  }
-
-  private stopCapture(): void {
-    this.capture?.stop();
-    this.capture = this.internal.capture = undefined;
-  }
 }
 
-function isShown(): boolean {
-  const prerendering = "prerendering" in document && document.prerendering;
-  return document.visibilityState === "visible" && !prerendering;
-}
-
-function writeTicket(ticket: string): void {
-  const age = ticket ? "" : "; Max-Age=0";
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  // biome-ignore lint/suspicious/noDocumentCookie: cookieStore is missing on plain http
-  document.cookie = `${SESSION_COOKIE}=${ticket}; Path=/; SameSite=Lax${age}${secure}`;
+function helloStart(token: string, start: Start) {
+  return { type: "start", token, key: start.key, person: start.person } as const;
 }

@@ -9,6 +9,11 @@ const LIMITS = { visitorid: 50, name: 63, email: 127, phone: 31 } as const;
 // A page may declare it with let or const: then it is no property of window.
 declare const GLANCE_COBROWSE: Identity | undefined;
 
+/** startParams: a key, and who the visitor is. */
+export interface Params extends Identity {
+  sessionKey?: unknown;
+}
+
 export interface Start {
   /** "" for a random key. */
   key: string;
@@ -37,15 +42,20 @@ function texts(from: unknown): Identity {
   return out;
 }
 
+/** What startSession, showTerms and setStartParams take: a key, startParams, or nothing. */
+export function paramsFrom(argument: unknown): Params | undefined {
+  if (argument === undefined || argument === null || argument === "") return undefined;
+  if (typeof argument !== "object" || argument === null) return { sessionKey: argument };
+  const { sessionKey } = argument as { sessionKey?: unknown };
+  return { ...texts({ ...argument, visitorid: undefined }), sessionKey };
+}
+
 /** Undefined for a key that breaks the rules. */
-export function startFrom(argument: unknown, fromCookies: Identity): Start | undefined {
+export function startFrom(params: Params, fromCookies: Identity): Start | undefined {
   const identity = pageIdentity(fromCookies);
-  let key: unknown = argument;
-  let person = identity;
-  if (typeof argument === "object" && argument !== null) {
-    key = (argument as { sessionKey?: unknown }).sessionKey;
-    person = { ...identity, ...texts({ ...argument, visitorid: undefined }) };
-  }
+  const { sessionKey, ...said } = params;
+  const person = { ...identity, ...said };
+  let key = sessionKey;
   if (key === undefined || key === null || key === "") key = identity.visitorid ?? RANDOM_KEY;
   if (key === RANDOM_KEY) return { key: "", person };
   return KEY.test(String(key)) ? { key: String(key), person } : undefined;

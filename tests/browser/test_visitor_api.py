@@ -1,0 +1,539 @@
+"""Every method and event of GLANCE.Cobrowse.Visitor, as docs/api.md lists them, in a browser."""
+
+import contextlib
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Frame, Locator, Page, expect
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.browser.conftest import VIEWPORT
+from tests.browser.mirror import until
+from tests.browser.pages import Pages, respond, serving_pages
+from tests.stack import Origin, Stack, running_stack
+
+# Our interface lives in a closed shadow tree, which tests cannot look into: here it is an open one.
+OPEN_UI = """
+const { attachShadow } = Element.prototype;
+Element.prototype.attachShadow = function (init) {
+  const mode = this.localName === "cobrowse-visitor" ? "open" : init.mode;
+  return attachShadow.call(this, { ...init, mode });
+};
+"""
+# Listeners from the first moment, before anything can have happened.
+LISTEN = """
+window.heard = [];
+new MutationObserver((_, observer) => {
+  if (!window.GLANCE?.Cobrowse?.Visitor) return;
+  observer.disconnect();
+  for (const name of ["error", "sessionstart", "sessionend", "sessioncontinue", "agentjoin",
+                      "clickstart", "clickstop", "connection"])
+    GLANCE.Cobrowse.Visitor.addEventListener(name, (data) => window.heard.push([name, data]));
+}).observe(document, { childList: true, subtree: true });
+"""
+API = "GLANCE.Cobrowse.Visitor"
+SETTINGS = """
+mask = "none"
+trusted_domains = ["localhost"]
+language = "en"
+"""
+
+
+@pytest.fixture(scope="module")
+def api_stack(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("api"), origin.url, settings=SETTINGS) as stack:
+        yield stack
+
+
+@pytest.fixture
+def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
+    """The demo bank's home page, with listeners and an interface that tests can see."""
+    context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
+    context.set_default_timeout(10_000)
+    context.add_init_script(OPEN_UI)
+    context.add_init_script(LISTEN)
+    made = context.new_page()
+    made.goto(api_stack.visitor_url + "/")
+    yield made
+    context.close()
+
+
+def call(page: Page | Frame, text: str) -> Any:
+    return page.evaluate(f"{API}.{text}")
+
+
+def wait_for(page: Page | Frame, name: str, times: int = 1) -> Any:
+    """The data of an event, once it has come so many times."""
+    until(page, f"window.heard.filter(([name]) => name === '{name}').length >= {times}")
+    return page.evaluate(f"window.heard.filter(([name]) => name === '{name}').at(-1)[1]")
+
+
+def wait_for_error(page: Page, code: str) -> None:
+    until(page, f"window.heard.some(([name, data]) => name === 'error' && data.code === '{code}')")
+
+
+def start(page: Page, argument: str = "'GLANCE_KEYTYPE_RANDOM'") -> str:
+    call(page, f"startSession({argument})")
+    wait_for(page, "sessionstart")
+    return str(call(page, "getKey()"))
+
+
+def button(page: Page) -> Locator:
+    return page.locator("cobrowse-visitor .start")
+
+
+def dialog(page: Page | Frame) -> Locator:
+    return page.locator("cobrowse-visitor dialog")
+
+
+def bar(page: Page) -> Locator:
+    return page.locator("cobrowse-visitor .bar")
+
+
+@pytest.fixture
+def join(api_stack: Stack) -> Iterator[Any]:
+    """Join a session as an agent without a browser."""
+    open_ones = contextlib.ExitStack()
+
+    def joined(key: str, user: str = "anna") -> ClientConnection:
+        with urllib.request.urlopen(api_stack.agent_view(key, user)) as response:
+            boot = re.search(r'id="boot"[^>]*>(.*?)</script>', response.read().decode())
+        assert boot is not None
+        connection = open_ones.enter_context(
+            connect(
+                api_stack.relay_url.replace("http", "ws") + "/agent/socket",
+                subprotocols=[Subprotocol("cobrowse.1")],
+                compression=None,
+            )
+        )
+        token = json.loads(boot[1].replace("&#34;", '"'))["token"]
+        connection.send(json.dumps({"type": "join", "token": token, "key": key}))
+        return connection
+
+    with open_ones:
+        yield joined
+
+
+def hears(agent: ClientConnection, kind: str) -> dict[str, Any]:
+    while True:
+        message = agent.recv(timeout=10)
+        if isinstance(message, str):
+            decoded: dict[str, Any] = json.loads(message)
+            if decoded["type"] == kind:
+                return decoded
+
+
+# -- the button and the terms --------------------------------------------------------------------
+
+
+def test_the_button_is_shown_hidden_and_toggled(page: Page) -> None:
+    call(page, "showButton(true)")
+    expect(button(page)).to_have_text("Share this page")
+    call(page, "showButton(false)")
+    expect(button(page)).to_be_hidden()
+    call(page, "toggleButton()")
+    expect(button(page)).to_be_visible()
+    call(page, "toggleButton()")
+    expect(button(page)).to_be_hidden()
+    assert page.locator("cobrowse-visitor").count() == 0  # nothing of us is left in the page
+
+
+def test_the_button_asks_first_and_accept_starts(page: Page) -> None:
+    call(page, "showButton(true)")
+    button(page).click()
+    wait_for(page, "clickstart")
+    expect(dialog(page)).to_be_visible()
+    assert call(page, "inSession()") is False
+    dialog(page).get_by_role("button", name="Accept").click()
+    wait_for(page, "sessionstart")
+    expect(button(page)).to_be_hidden()
+    bar(page).get_by_role("button", name="End").click()
+    wait_for(page, "clickstop")
+    assert wait_for(page, "sessionend") == {"reason": "visitor"}
+    expect(button(page)).to_be_visible()
+    expect(bar(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("way", ["Decline", "Escape"])
+def test_terms_that_are_declined_start_nothing(page: Page, way: str) -> None:
+    call(page, "showTerms()")
+    expect(dialog(page)).to_be_visible()
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        dialog(page).get_by_role("button", name=way).click()
+    expect(dialog(page)).to_have_count(0)
+    assert page.evaluate("window.heard") == []
+    call(page, "showTerms()")
+    expect(dialog(page)).to_be_visible()  # it can be asked again
+
+
+def test_the_terms_hold_the_focus(page: Page) -> None:
+    call(page, "showTerms()")
+    expect(dialog(page)).to_be_visible()
+    focused = "document.activeElement?.localName === 'cobrowse-visitor'"
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        # Chromium lets the focus out to its own toolbar and back, never to the page.
+        assert page.evaluate(f"{focused} || document.activeElement === document.body")
+
+
+def test_terms_take_start_params(page: Page, join: Any) -> None:
+    call(page, 'showTerms({ sessionKey: "TERMS-1", name: "Lise Meitner" })')
+    dialog(page).get_by_role("button", name="Accept").click()
+    wait_for(page, "sessionstart")
+    assert call(page, "getKey()") == "TERMS-1"
+    assert hears(join("TERMS-1"), "joined")["person"]["name"] == "Lise Meitner"
+
+
+# -- starting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["startSession", "button", "glance_button", "terms"])
+def test_the_page_says_who_the_visitor_is_however_a_session_starts(
+    page: Page, join: Any, way: str
+) -> None:
+    page.evaluate(
+        f"""window.GLANCE_COBROWSE = {{ visitorid: "id-{way}", name: "Niels Bohr",
+             email: "nbohr@shop.test", phone: "314-159-2653" }}"""
+    )
+    if way == "startSession":
+        call(page, "startSession()")
+    elif way == "glance_button":
+        page.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', '<p glance_button=startSession id=go>x')"
+        )
+        page.click("#go")
+    else:
+        call(page, "showButton(true)" if way == "button" else "showTerms()")
+        if way == "button":
+            button(page).click()
+        dialog(page).get_by_role("button", name="Accept").click()
+    wait_for(page, "sessionstart")
+    assert call(page, "getKey()") == f"id-{way}"
+    assert hears(join(f"id-{way}"), "joined")["person"] == {
+        "visitorid": f"id-{way}",
+        "name": "Niels Bohr",
+        "email": "nbohr@shop.test",
+        "phone": "314-159-2653",
+    }
+
+
+def test_start_params_come_before_the_page(page: Page, join: Any) -> None:
+    page.evaluate("window.GLANCE_COBROWSE = { visitorid: 'page', name: 'Page', phone: '1' }")
+    key = start(
+        page,
+        '{ sessionKey: "ABCD", name: "Albert Einstein", email: "afeinstein@shop.test" }',
+    )
+    assert key == "ABCD"
+    assert hears(join("ABCD"), "joined")["person"] == {
+        "visitorid": "page",
+        "name": "Albert Einstein",
+        "email": "afeinstein@shop.test",
+        "phone": "1",
+    }
+
+
+@pytest.mark.parametrize("way", ["button", "startSession", "glance startSession", "glance terms"])
+def test_set_start_params_count_for_each_start_without_arguments(page: Page, way: str) -> None:
+    call(page, f'setStartParams({{ sessionKey: "SET-{way.replace(" ", "-")}" }})')
+    page.evaluate(
+        """document.body.insertAdjacentHTML("beforeend",
+             "<p glance_button=startSession id=start>x<p data-glancebutton=showTerms id=terms>y")"""
+    )
+    if way == "button":
+        call(page, "showButton(true)")
+        button(page).click()
+    elif way == "startSession":
+        call(page, "startSession()")
+    else:
+        page.click("#start" if way == "glance startSession" else "#terms")
+    if way in ("button", "glance terms"):
+        dialog(page).get_by_role("button", name="Accept").click()
+    wait_for(page, "sessionstart")
+    assert call(page, "getKey()") == f"SET-{way.replace(' ', '-')}"
+    # For the next one only.
+    call(page, "stopSession()")
+    wait_for(page, "sessionend")
+    call(page, "startSession()")
+    wait_for(page, "sessionstart", 2)
+    assert call(page, "getKey()").isdecimal()
+
+
+def test_start_params_can_be_cleared_and_give_way_to_arguments(page: Page) -> None:
+    call(page, 'setStartParams({ sessionKey: "SET" })')
+    assert start(page, '"GIVEN"') == "GIVEN"
+    call(page, "stopSession()")
+    wait_for(page, "sessionend")
+    call(page, "setStartParams()")
+    call(page, "startSession()")
+    wait_for(page, "sessionstart", 2)
+    assert call(page, "getKey()").isdecimal()
+
+
+def test_a_session_is_started_once(page: Page) -> None:
+    key = start(page)
+    for again in ("startSession()", "showTerms()"):
+        page.evaluate("window.heard.length = 0")
+        call(page, again)
+        wait_for_error(page, "insession")
+    assert call(page, "getKey()") == key
+
+
+# -- a running session ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "stopSession()",
+        "getKey()",
+        "sendSessionMessage('a', 1)",
+        "addSessionMessageListener('a', () => {})",
+    ],
+)
+def test_outside_a_session_the_page_is_told_what_to_do(page: Page, method: str) -> None:
+    until(page, "GLANCE.Cobrowse._internal.ready === true")
+    assert call(page, method) is None
+    wait_for_error(page, "nosession")
+    assert "startSession()" in wait_for(page, "error")["msg"]
+
+
+def test_session_messages_go_both_ways(page: Page, join: Any) -> None:
+    agent = join(start(page))
+    wait_for(page, "agentjoin")
+    page.evaluate("window.got = []")
+    call(page, "addSessionMessageListener('note', (name, msg) => window.got.push([name, msg]))")
+    call(page, "addSessionMessageListener('note', () => { throw new Error('the page\\'s own') })")
+    call(page, 'sendSessionMessage("hello", { text: "ü", list: [1, null] })')
+    told = hears(agent, "message")
+    assert (told["name"], told["payload"]) == ("hello", {"text": "ü", "list": [1, None]})
+    for payload in ({"deep": [[1]]}, "text", None):
+        agent.send(json.dumps({"type": "message", "name": "note", "payload": payload}))
+    agent.send(json.dumps({"type": "message", "name": "other", "payload": 1}))
+    until(page, "window.got.length === 3")
+    assert page.evaluate("window.got") == [
+        ["note", {"deep": [[1]]}],
+        ["note", "text"],
+        ["note", None],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("'a', 1", "noagent"),
+        ("'a', 1n", "badmessage"),
+        ("'', 1", "badmessage"),
+        ("'a', 'x'.repeat(70000)", "badmessage"),
+        ("'a'.repeat(300), 1", "badmessage"),
+    ],
+)
+def test_a_message_that_cannot_be_sent_is_told(page: Page, message: str, code: str) -> None:
+    start(page)
+    call(page, f"sendSessionMessage({message})")
+    wait_for_error(page, code)
+    assert call(page, "inSession()") is True
+
+
+def test_agents_are_named_and_the_next_page_goes_on(
+    page: Page, join: Any, api_stack: Stack
+) -> None:
+    key = start(page)
+    expect(bar(page)).to_contain_text("Waiting for an agent")
+    expect(bar(page).locator("output")).to_have_text(key)
+    agent = join(key, "anna")
+    assert wait_for(page, "agentjoin") == {"name": "anna"}
+    join(key, "bert")
+    expect(bar(page)).to_contain_text("With you: anna, bert")
+    agent.close()
+    expect(bar(page)).to_contain_text("With you: bert")
+    page.goto(api_stack.visitor_url + "/branches")
+    wait_for(page, "sessioncontinue")
+    assert call(page, "inSession()") is True
+    expect(bar(page)).to_contain_text("With you: bert")
+
+
+def test_a_lost_line_is_told_and_comes_back(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const { native } = GLANCE.Cobrowse._internal;
+          native.WebSocket = class extends WebSocket {
+            constructor(...args) { super(...args); window.lastSocket = this; }
+          };
+        }"""
+    )
+    start(page)
+    page.evaluate("window.lastSocket.close()")
+    assert wait_for(page, "connection") == {"status": "reconnecting"}
+    assert wait_for(page, "connection", 2) == {"status": "ok"}
+
+
+def test_a_listener_that_is_removed_hears_nothing(page: Page) -> None:
+    page.evaluate(
+        f"""() => {{
+          window.kept = window.removed = 0;
+          const listener = () => {{ window.removed++; }};
+          {API}.addEventListener("sessionstart", () => {{ throw new Error("the page's own"); }});
+          {API}.addEventListener("sessionstart", listener);
+          {API}.addEventListener("sessionstart", () => {{ window.kept++; }});
+          {API}.removeEventListener("sessionstart", listener);
+          {API}.addEventListener("nonsense", "no function");
+        }}"""
+    )
+    start(page)
+    assert page.evaluate("[window.kept, window.removed]") == [1, 0]
+
+
+# -- buttons, keys and windows -------------------------------------------------------------------
+
+
+def test_any_element_can_be_a_button(page: Page) -> None:
+    page.evaluate(
+        """document.body.insertAdjacentHTML("beforeend", `
+             <ul><li glance_button="showButton"><a href="/branches" id=show><b>show</b></a></ul>
+             <form action="/branches">
+               <button data-glancebutton=toggleButton id=toggle>t</button></form>
+             <p glance_button="startSession" id=start>s</p>
+             <p glance_button="stopSession" id=stop>s</p>
+             <p glance_button="getKey" id=not>x</p>`)"""
+    )
+    page.click("#show b")
+    expect(button(page)).to_be_visible()
+    page.click("#toggle")
+    expect(button(page)).to_be_hidden()
+    page.click("#not")
+    page.click("#start")
+    wait_for(page, "sessionstart")
+    page.click("#stop")
+    wait_for(page, "sessionend")
+    assert page.url.endswith("/")  # no link was followed, no form sent
+
+
+FRAME = """
+(url) => new Promise((done) => {
+  const frame = document.createElement("iframe");
+  Object.assign(frame, { src: url, width: 800, height: 600, onload: done });
+  document.body.append(frame);
+})
+"""
+CHAT = """<!doctype html><title>chat</title><script>
+const invoke = (wnd, func, args, groupid) =>
+  wnd.postMessage({ glance_invoke: { func, args, groupid } }, "*");
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """Another site, whose pages talk to ours."""
+    with serving_pages(tmp_path_factory.mktemp("chat")) as pages:
+        pages.responses["/chat"] = respond(CHAT)
+        yield pages
+
+
+@pytest.mark.parametrize("way", ["opener", "opened", "parent"])
+@pytest.mark.parametrize("groupid", ["'12345'", "12345"])
+def test_a_trusted_window_invokes(
+    page: Page, api_stack: Stack, chat: Pages, way: str, groupid: str
+) -> None:
+    trusted = chat.direct.replace("127.0.0.1", "localhost") + "/chat"
+    site: Page | Frame = page
+    args = '{ sessionKey: "INV-1", name: "Chat" }'
+    if way == "opened":
+        with page.expect_popup() as opened:
+            page.evaluate("(url) => { window.open(url); }", trusted)
+        opened.value.wait_for_load_state()
+        opened.value.evaluate(f"invoke(opener, 'showTerms', {args}, {groupid})")
+    else:
+        page.goto(trusted)
+        if way == "opener":
+            with page.expect_popup() as popup:
+                page.evaluate("(url) => { window.site = open(url); }", api_stack.visitor_url + "/")
+            site = popup.value
+            page.evaluate(f"invoke(window.site, 'showTerms', {args}, {groupid})")
+        else:
+            page.evaluate(FRAME, api_stack.visitor_url + "/")
+            page.evaluate(f"invoke(frames[0], 'showTerms', {args}, {groupid})")
+            site = page.frames[1]
+    expect(dialog(site)).to_be_visible()
+    dialog(site).get_by_role("button", name="Accept").click()
+    wait_for(site, "sessionstart")
+    assert call(site, "getKey()") == "INV-1"
+    call(site, "stopSession()")
+    wait_for(site, "sessionend")
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("127.0.0.1", "{ glance_invoke: { func: 'startSession', groupid: '12345' } }"),
+        ("localhost", "{ glance_invoke: { func: 'startSession', groupid: '12346' } }"),
+        ("localhost", "{ glance_invoke: { func: 'constructor', groupid: '12345' } }"),
+        ("localhost", "{ glance_invoke: { func: '__proto__', groupid: '12345' } }"),
+        ("localhost", "{ glance_invoke: { func: ['startSession'], groupid: '12345' } }"),
+        ("localhost", "{ glance_invoke: { func: 'startSession' } }"),
+        ("localhost", "{ glance_invoke: 'startSession' }"),
+        ("localhost", "'glance_invoke'"),
+    ],
+)
+def test_any_other_message_is_ignored_silently(
+    page: Page, chat: Pages, host: str, message: str
+) -> None:
+    until(page, "GLANCE.Cobrowse._internal.ready === true")
+    with page.expect_popup() as opened:
+        page.evaluate("(url) => { open(url); }", chat.direct.replace("127.0.0.1", host) + "/chat")
+    opened.value.wait_for_load_state()
+    page.evaluate("addEventListener('message', () => { window.came = true; })")
+    opened.value.evaluate(f"opener.postMessage({message}, '*')")
+    until(page, "window.came === true")
+    # Whatever a trusted one would do has been done after this one.
+    page.evaluate("fetch('/.cobrowse/settings?group=12345')")
+    assert page.evaluate("window.heard") == []
+    assert call(page, "inSession()") is False
+
+
+# -- a tag of the site's own, and no proxy -------------------------------------------------------
+
+
+@pytest.mark.parametrize("element_id", ["cobrowsescript", "glance-cobrowse"])
+def test_a_site_without_the_proxy_carries_the_tag(
+    browser: Browser, api_stack: Stack, chat: Pages, join: Any, element_id: str
+) -> None:
+    src = f"{api_stack.relay_url}/cobrowse/CobrowseJS.ashx?group=12345&site=production"
+    keys = html_attribute('{"ctrl-13": "showButton", "shift-46": "startSession", "x": 1}')
+    chat.responses["/tagged"] = respond(
+        f"""<!doctype html><html><head><title>Tagged</title>
+        <script id="{element_id}" type="text/javascript" src="{src.replace("&", "&amp;")}"
+          data-groupid="12345" data-site="production" data-visitorid="tag-{element_id}"
+          data-inputevents="{keys}" charset="UTF-8"></script></head>
+        <body><h1>By hand</h1></body></html>"""
+    )
+    context = browser.new_context(viewport=VIEWPORT)
+    context.set_default_timeout(10_000)
+    context.add_init_script(OPEN_UI)
+    context.add_init_script(LISTEN)
+    site = context.new_page()
+    site.goto(chat.direct + "/tagged")
+    assert site.evaluate("typeof GLANCE.Cobrowse.Visitor.startSession") == "function"
+    until(site, "GLANCE.Cobrowse._internal.ready === true")
+    site.keyboard.press("Control+Enter")
+    expect(button(site)).to_be_visible()
+    site.keyboard.press("Shift+Delete")
+    wait_for(site, "sessionstart")
+    assert call(site, "getKey()") == f"tag-{element_id}"
+    agent = join(f"tag-{element_id}")
+    assert hears(agent, "joined")["page"]["title"] == "Tagged"
+    site.reload()
+    wait_for(site, "sessioncontinue")
+    call(site, "stopSession()")
+    wait_for(site, "sessionend")
+    context.close()
+
+
+def html_attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;")

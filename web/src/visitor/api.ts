@@ -1,0 +1,131 @@
+// GLANCE.Cobrowse.Visitor: every method of the public API, version 3.0.1.
+import type { Internal, Seen, Visitor } from "../globals";
+import { BUTTON_METHODS, watchButtons, watchKeys } from "./buttons";
+import { call, Events } from "./events";
+import { Face } from "./face";
+import { watchInvocations } from "./invoke";
+import { VisitorSession } from "./session";
+import { type Params, paramsFrom } from "./start";
+
+/** As much as the relay takes of one control message, less what is around it. */
+const MAX_PAYLOAD_BYTES = 60_000;
+const MAX_NAME = 256;
+
+type Handler = (name: string, message: unknown) => void;
+
+export function createApi(
+  internal: Internal,
+  seen: Seen,
+  captureIntegrity: string,
+  uiIntegrity: string,
+  visitor: Visitor,
+): { methods: Visitor; session: VisitorSession } {
+  const events = new Events();
+  const handlers = new Map<string, Set<Handler>>();
+  /** For the next session that is started without arguments. */
+  let startParams: Params | undefined;
+
+  const face = new Face(
+    internal,
+    uiIntegrity,
+    {
+      clickStart: () => void clickStart(),
+      clickStop: () => {
+        events.fire("clickstop");
+        session.stop();
+      },
+    },
+    seen.ignored,
+    () => {
+      events.fail("service");
+      // Nobody is watched who does not see that, and how to end it.
+      if (session.isOn) session.stop();
+    },
+  );
+  const session = new VisitorSession(internal, seen, captureIntegrity, events, {
+    shown: (shown) => face.showSession(shown),
+    said(name, message) {
+      for (const handler of [...(handlers.get(name) ?? [])]) call(handler, name, message);
+    },
+  });
+
+  function start(argument?: unknown): void {
+    const given = paramsFrom(argument);
+    const used = given ?? startParams ?? {};
+    if (session.start(used) && !given) startParams = undefined;
+  }
+
+  async function clickStart(): Promise<void> {
+    events.fire("clickstart");
+    const account = await face.account();
+    if (!account || account.terms_first) void face.showTerms(() => start());
+    else start();
+  }
+
+  /** Whether a session runs; tells the page where not. */
+  function needsSession(): boolean {
+    if (!session.isOn) events.fail("nosession");
+    return session.isOn;
+  }
+
+  const methods: Visitor = {
+    showButton: (show?: unknown) => face.showButton(show === undefined || !!show),
+    toggleButton: () => face.showButton(!face.buttonShown),
+    showTerms(params?: unknown) {
+      if (session.isOn) events.fail("insession");
+      else void face.showTerms(() => start(params));
+    },
+    startSession: start,
+    setStartParams(params?: unknown) {
+      startParams = paramsFrom(params);
+    },
+    inSession: () => session.isOn,
+    stopSession() {
+      if (needsSession() || session.isStarting) session.stop();
+    },
+    getKey: () => (needsSession() ? session.key : undefined),
+    addEventListener: (name: unknown, listener: unknown) => events.add(name, listener),
+    removeEventListener: (name: unknown, listener: unknown) => events.remove(name, listener),
+    addSessionMessageListener(name: unknown, handler: unknown) {
+      if (!needsSession() || typeof handler !== "function") return;
+      const known = handlers.get(String(name)) ?? new Set();
+      known.add(handler as Handler);
+      handlers.set(String(name), known);
+    },
+    sendSessionMessage(name: unknown, message: unknown) {
+      if (!needsSession()) return;
+      const text = jsonOf(message);
+      if (text === undefined || !name || String(name).length > MAX_NAME) events.fail("badmessage");
+      else session.say(String(name), message);
+    },
+  };
+
+  const callByName = (method: string) => {
+    if (BUTTON_METHODS.includes(method)) (visitor[method] as () => void)();
+  };
+  watchButtons(callByName);
+  watchKeys(internal.own?.dataset.inputevents, callByName);
+  watchInvocations(
+    internal,
+    () => face.account(),
+    (method, args) => {
+      if (!Object.hasOwn(methods, method)) return false;
+      (methods[method] as (args: unknown) => void)(args);
+      return true;
+    },
+  );
+  void face.account().then((account) => {
+    if (account?.button.shown) face.showButton(true);
+  });
+  return { methods, session };
+}
+
+/** Undefined for what JSON cannot hold, or not within the limit. */
+function jsonOf(message: unknown): string | undefined {
+  try {
+    const text = JSON.stringify(message ?? null) as string | undefined;
+    return text && new TextEncoder().encode(text).length <= MAX_PAYLOAD_BYTES ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+// Capture while a session runs: fetches its script, starts and stops it, and tells which page this is.
+import type { Capture, Internal, Seen } from "../globals";
+import type { Rules } from "../wire";
+import { currentPage } from "./browser";
+import type { Link } from "./link";
+
+const VERSION = "0.1.0";
+const TRIES = 3;
+const RETRY_MS = 1_000;
+
+export class Capturing {
+  private capture: Capture | undefined;
+  private rules: Rules | undefined;
+  private told = "";
+  private wanted = false;
+  private loading = false;
+
+  constructor(
+    private readonly internal: Internal,
+    private readonly integrity: string,
+    private readonly link: Link,
+    private readonly seen: Seen,
+    /** The script is not to be had. */
+    private readonly failed: () => void,
+  ) {}
+
+  /** Fetch the script: it will be needed. */
+  load(tries = TRIES): void {
+    this.wanted = true;
+    if (this.internal.startCapture || this.loading) return;
+    this.loading = true;
+    const version = encodeURIComponent(this.integrity.slice(-16));
+    this.internal.insert(
+      `capture.js?v=${version}`,
+      () => {
+        this.loading = false;
+        if (this.internal.startCapture) this.start();
+        else if (tries > 1 && this.wanted) setTimeout(() => this.load(tries - 1), RETRY_MS);
+        else if (this.wanted) this.failed();
+      },
+      this.internal.config.integrity && this.integrity,
+    );
+  }
+
+  /** The session runs on this page, by these rules. A running capture sends a keyframe. */
+  begin(rules: Rules): void {
+    this.rules = rules;
+    this.told = "";
+    this.tellPage();
+    if (this.capture) this.capture.keyframe();
+    else this.start();
+  }
+
+  keyframe(): void {
+    this.capture?.keyframe();
+  }
+
+  stop(): void {
+    this.capture?.stop();
+    this.capture = this.internal.capture = undefined;
+    this.rules = undefined;
+    this.wanted = false;
+  }
+
+  /** Needs two things, whichever comes last: the script and a running session. */
+  private start(): void {
+    const { rules, internal, link } = this;
+    if (!rules || this.capture || !internal.startCapture) return;
+    const sink = {
+      isOpen: () => link.isOpen(),
+      pendingBytes: () => link.pendingBytes(),
+      send: (frame: Uint8Array) => link.send(frame),
+      pageChanged: () => this.tellPage(),
+    };
+    this.capture = internal.capture = internal.startCapture(sink, rules, this.seen);
+  }
+
+  /** The title may come late, and another address without a page load. */
+  private tellPage(): void {
+    const now = `${location.href} ${document.title}`;
+    if (!this.rules || this.told === now || !this.link.isOpen()) return;
+    this.told = now;
+    this.link.send({ type: "page", page: currentPage(VERSION, this.rules) });
+  }
+}
