@@ -5,7 +5,7 @@ const counts = { bytes: 0, frames: 0, complete: false };
 const sink = {
   isOpen: () => true,
   pendingBytes: () => 0,
-  pageChanged: () => {},
+  tell: () => {},
   send(frame: Uint8Array) {
     counts.bytes += frame.length;
     counts.frames++;

@@ -1,6 +1,7 @@
 // Capture frames as bytes: JSON, each frame deflated with the text before it as dictionary, from each
 // keyframe on afresh.
 import { deflateSync, Inflate } from "fflate";
+import { fromJson, toJson } from "./native";
 import { packFrame, unpackFrame } from "./wire";
 
 const LEVEL = 4;
@@ -59,7 +60,7 @@ export class FrameDecoder<Op> {
     if (!this.dictionary) return undefined;
     const text = expand(frame.payload, this.dictionary.bytes);
     this.dictionary.add(text);
-    return { keyframe: frame.keyframe, ops: JSON.parse(new TextDecoder().decode(text)) };
+    return { keyframe: frame.keyframe, ops: fromJson(new TextDecoder().decode(text)) as Op[] };
   }
 }
 
@@ -83,22 +84,4 @@ function expand(payload: Uint8Array, dictionary: Uint8Array): Uint8Array {
     at += chunk.length;
   }
   return text;
-}
-
-/** Old libraries put toJSON on the prototypes, which makes JSON.stringify write strings of strings. */
-const PROTOTYPES = [Object.prototype, Array.prototype, String.prototype, Number.prototype];
-const stringify = JSON.stringify;
-
-function toJson(value: unknown): string {
-  const bent = PROTOTYPES.filter((prototype) => Object.hasOwn(prototype, "toJSON"));
-  if (bent.length === 0) return stringify(value);
-  const kept = bent.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));
-  try {
-    for (const prototype of bent) Reflect.deleteProperty(prototype, "toJSON");
-    return stringify(value);
-  } finally {
-    for (const [at, prototype] of bent.entries()) {
-      Object.defineProperty(prototype, "toJSON", kept[at] as PropertyDescriptor);
-    }
-  }
 }

@@ -1,5 +1,5 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
-import type { AccountSettings, Rules } from "./wire";
+import type { AccountSettings, Page, Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
 export interface Identity {
@@ -47,8 +47,8 @@ export interface Sink {
   /** Bytes handed over that have not left the browser yet. */
   pendingBytes(): number;
   send(frame: Uint8Array): void;
-  /** The title or the address may be another one. */
-  pageChanged(): void;
+  /** Which page this is: before the first frame, and when it has changed. */
+  tell(page: Page): void;
 }
 
 /** A running session as visitors see it. */
@@ -72,6 +72,14 @@ export interface Ui {
   showSession(session: SessionShown | undefined): void;
 }
 
+export interface Native {
+  fetch: typeof fetch;
+  WebSocket: typeof WebSocket;
+  JSON: typeof JSON;
+  Promise: typeof Promise;
+  attachShadow?: typeof Element.prototype.attachShadow;
+}
+
 /** What stub, loader, interface and capture know of each other. */
 export interface Internal {
   config: Config;
@@ -84,7 +92,7 @@ export interface Internal {
   /** Shadow roots, closed ones too, noted from the first moment. */
   closed: WeakMap<Element, ShadowRoot>;
   /** The page's own, before it could replace them. */
-  native: { fetch: typeof fetch; WebSocket: typeof WebSocket };
+  native: Native;
   /** The script element that holds the stub, or that of the page's own tag. */
   own: HTMLScriptElement;
   /** Load one of our scripts; done() when it has run, or never will. */
@@ -109,11 +117,9 @@ export interface Seen {
   ignored: WeakSet<Node>;
 }
 
-export interface CobrowseWindow {
+export interface CobrowseWindow extends Native {
   GLANCE?: { Cobrowse?: { Visitor?: Visitor; _internal?: Internal } };
   GLANCE_COBROWSE?: Identity;
-  fetch: typeof fetch;
-  WebSocket: typeof WebSocket;
   trustedTypes?: {
     createPolicy(
       name: string,

@@ -43,6 +43,8 @@ const RETRY_MS = 2e3;
   } catch {} // a policy of the page's HTML
   const calls = TAG ? (before?.calls ?? []) : [];
   const closed = (TAG && before?.closed) || new WeakMap<Element, ShadowRoot>();
+  const prototype = Element.prototype;
+  const { attachShadow } = prototype;
   let loading: boolean | undefined;
   const isPoliced = () => doc.querySelector("[http-equiv=content-security-policy i]");
 
@@ -51,12 +53,12 @@ const RETRY_MS = 2e3;
     calls,
     early: [],
     closed,
-    native: { fetch, WebSocket },
+    native: { fetch, WebSocket, JSON, Promise, attachShadow },
     own,
     insert(file, done, integrity) {
       const script = doc.createElement("script");
       const end = () => {
-        script.remove();
+        script.parentNode?.removeChild(script);
         done();
         done = () => {};
       };
@@ -101,8 +103,6 @@ const RETRY_MS = 2e3;
 
   if (!before) {
     // Nothing tells later which shadow roots are closed to us.
-    const prototype = Element.prototype;
-    const { attachShadow } = prototype;
     prototype.attachShadow = {
       attachShadow(this: Element, init: ShadowRootInit): ShadowRoot {
         const root = attachShadow.call(this, init);

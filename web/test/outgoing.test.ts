@@ -27,7 +27,7 @@ beforeEach(() => {
     {
       isOpen: () => open,
       pendingBytes: () => pending,
-      pageChanged: () => {},
+      tell: () => {},
       send(frame) {
         const decoded = decoder.decode(frame);
         assert(decoded);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { matchesAddress, tellableAddress } from "../src/address";
-import { browserOf } from "../src/visitor/browser";
+import { matchesAddress, tellableAddress } from "../src/capture/address";
+import { browserOf } from "../src/capture/page";
+import { clean } from "../src/text";
 import { Events } from "../src/visitor/events";
 import { isTrusted } from "../src/visitor/invoke";
 import { paramsFrom, RANDOM_KEY, startFrom } from "../src/visitor/start";
-import { clean } from "../src/visitor/text";
 import { wordsFor } from "../src/words";
 
 /** As startSession(argument) would begin. */

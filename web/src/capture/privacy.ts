@@ -1,8 +1,8 @@
 // What may leave the visitor's page. Everything that is sent was let through here.
 
-import { matchesAddress } from "../address";
 import { HTML } from "../ops";
 import type { Rules } from "../wire";
+import { matchesAddress } from "./address";
 import { split, withoutAddresses } from "./css";
 import { around, localName, matches, namespaceOf } from "./dom";
 import { looksLikeCard, Secrets } from "./secrets";

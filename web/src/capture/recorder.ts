@@ -1,5 +1,6 @@
 // Watches the page and tells the agent's copy what happens to it.
 import type { Capture, Seen, Sink } from "../globals";
+import { on as listen } from "../native";
 import { DOCUMENT, type Field, type Op } from "../ops";
 import type { Rules } from "../wire";
 import { Changes } from "./changes";
@@ -7,6 +8,7 @@ import * as dom from "./dom";
 import { fieldState } from "./fields";
 import { Numbers } from "./numbers";
 import { Outgoing } from "./outgoing";
+import { currentPage } from "./page";
 import { Pictures } from "./pictures";
 import { Privacy } from "./privacy";
 import { adoptedTexts, doctypeOf, Serializer } from "./serialize";
@@ -40,7 +42,7 @@ export class Recorder implements Capture {
   private hasHiddenText = false;
   private slicing = false;
   private isHidden = false;
-  private address = "";
+  private told = "";
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
   private keyframeTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -80,7 +82,7 @@ export class Recorder implements Capture {
     this.observer = new MutationObserver((records) => this.onMutations(records));
     const { signal } = this.life;
     for (const name of ["popstate", "hashchange"]) {
-      addEventListener(name, () => this.lookAround(), { signal });
+      listen(window, name, () => this.lookAround(), { signal });
     }
     this.keyframe();
     this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
@@ -123,8 +125,9 @@ export class Recorder implements Capture {
     this.privacy.forgetSheets();
     this.sheets.reset();
     this.pictures.reset();
-    this.address = location.href;
-    this.isHidden = this.privacy.hidesPage(this.address);
+    this.told = "";
+    this.tellPage();
+    this.isHidden = this.privacy.hidesPage(location.href);
     this.outgoing.add([
       "start",
       { doctype: doctypeOf(document), width: innerWidth, height: innerHeight },
@@ -220,7 +223,7 @@ export class Recorder implements Capture {
     });
     const options = { capture: true, passive: true, signal: life.signal };
     const on = (name: string, act: (event: Event) => void) =>
-      root.addEventListener(name, (event) => this.guard(() => act(event)), options);
+      listen(root, name, (event) => this.guard(() => act(event)), options);
     on("scroll", ({ target }) => target && this.scroll(target as Node));
     for (const name of ["input", "change", "reset", "click", "keyup"]) {
       on(name, () => this.sweepFields());
@@ -230,9 +233,9 @@ export class Recorder implements Capture {
     on("mousemove", (event) => this.mouse(event as MouseEvent));
     const view = (root as Document).defaultView;
     if (root === document) {
-      view?.addEventListener("resize", () => this.guard(() => this.resized()), options);
+      if (view) listen(view, "resize", () => this.guard(() => this.resized()), options);
       const fonts = document.fonts as FontFaceSet | undefined;
-      fonts?.addEventListener("loadingdone", () => this.guard(() => this.remeasure()), options);
+      if (fonts) listen(fonts, "loadingdone", () => this.guard(() => this.remeasure()), options);
     }
   }
 
@@ -325,10 +328,15 @@ export class Recorder implements Capture {
 
   /** Another address without a page load, another title. */
   private lookAround(): void {
-    this.sink.pageChanged();
-    if (location.href === this.address) return;
-    this.address = location.href;
-    if (this.privacy.hidesPage(this.address) !== this.isHidden) this.keyframe();
+    this.tellPage();
+    if (this.privacy.hidesPage(location.href) !== this.isHidden) this.keyframe();
+  }
+
+  private tellPage(): void {
+    const now = `${location.href} ${document.title}`;
+    if (this.told === now || !this.sink.isOpen()) return;
+    this.told = now;
+    this.sink.tell(currentPage(this.privacy.rules));
   }
 
   private sweepFields(): void {

@@ -22,6 +22,7 @@ class VisitorUi implements Ui {
     private readonly settings: AccountSettings,
     private readonly handlers: UiHandlers,
     ignored: WeakSet<Node>,
+    attachShadow: typeof Element.prototype.attachShadow,
   ) {
     const wanted =
       settings.language === "auto"
@@ -32,7 +33,7 @@ class VisitorUi implements Ui {
     ignored.add(this.host);
     this.host.lang = language;
     this.host.dir = words.dir;
-    this.root = this.host.attachShadow({ mode: "closed" });
+    this.root = attachShadow.call(this.host, { mode: "closed" });
     this.root.adoptedStyleSheets = [sheetFor(settings)];
   }
 
@@ -187,6 +188,7 @@ class SessionBar {
 
 const internal = (window as CobrowseWindow).GLANCE?.Cobrowse?._internal;
 if (internal) {
+  const { attachShadow = Element.prototype.attachShadow } = internal.native;
   internal.startUi = (settings, handlers, { ignored }) =>
-    new VisitorUi(settings, handlers, ignored);
+    new VisitorUi(settings, handlers, ignored, attachShadow);
 }

@@ -8,10 +8,11 @@ export function sheetFor({ button }: AccountSettings): CSSStyleSheet {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
 :host {
-  all: initial; position: fixed; inset: 0; z-index: 2147483647; pointer-events: none;
-  width: auto; height: auto; margin: 0; padding: 0; border: 0; background: none; overflow: visible;
+  /* The page's own rules about all elements would come first, even its important ones. */
+  all: initial !important; position: fixed !important; inset: 0 !important;
+  z-index: 2147483647 !important; pointer-events: none !important; color: #1d2733 !important;
+  font: 15px/1.4 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif !important;
   --own: ${button.background}; --on-own: ${button.color};
-  font: 15px/1.4 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; color: #1d2733;
 }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
@@ -62,11 +63,12 @@ a { color: #0b5cad; }
 @media (max-width: 480px) {
   .bar { width: auto; inset-inline: 8px; bottom: 8px; max-width: none; }
   .bar .end { flex: 1; }
+  .key label { flex-basis: 100%; }
   .choice button { flex: 1; }
 }
 @media (prefers-reduced-motion: reduce) { button { transition: none; } }
 @media (forced-colors: active) { button, .bar, dialog { border: 1px solid CanvasText; } }
-@media print { :host { display: none; } }
+@media print { .start, .border, .bar { display: none; } }
 `);
   return sheet;
 }

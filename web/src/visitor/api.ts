@@ -1,5 +1,6 @@
 // GLANCE.Cobrowse.Visitor: every method of the public API, version 3.0.1.
 import type { Internal, Seen, Visitor } from "../globals";
+import { toJson } from "../native";
 import { BUTTON_METHODS, watchButtons, watchKeys } from "./buttons";
 import { call, Events } from "./events";
 import { Face } from "./face";
@@ -123,7 +124,7 @@ export function createApi(
 /** Undefined for what JSON cannot hold, or not within the limit. */
 function jsonOf(message: unknown): string | undefined {
   try {
-    const text = JSON.stringify(message ?? null) as string | undefined;
+    const text = toJson(message ?? null) as string | undefined;
     return text && new TextEncoder().encode(text).length <= MAX_PAYLOAD_BYTES ? text : undefined;
   } catch {
     return undefined;

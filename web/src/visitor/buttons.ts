@@ -1,5 +1,7 @@
 // The page's own buttons and keys that call the API.
 
+import { on } from "../native";
+
 export const BUTTON_METHODS = [
   "startSession",
   "showTerms",
@@ -13,7 +15,8 @@ const SELECTOR = ATTRIBUTES.map((name) => `[${name}]`).join(",");
 /** Call the method that the clicked element, or one around it, names; also on elements to come. */
 export function watchButtons(call: (method: string) => void): void {
   // On the window and before anybody else, so that no page can keep it from us by accident.
-  addEventListener(
+  on<MouseEvent>(
+    window,
     "click",
     (event) => {
       for (const target of event.composedPath()) {
@@ -26,7 +29,7 @@ export function watchButtons(call: (method: string) => void): void {
         return;
       }
     },
-    true,
+    { capture: true },
   );
 }
 
@@ -43,7 +46,8 @@ export function watchKeys(json: string | undefined, call: (method: string) => vo
   }
   if (typeof keys !== "object" || keys === null) return;
   const methods = new Map(Object.entries(keys));
-  addEventListener(
+  on<KeyboardEvent>(
+    window,
     "keydown",
     (event) => {
       const pressed = ["ctrl", "alt", "shift"].filter((name) => event[`${name as "ctrl"}Key`]);
@@ -52,6 +56,6 @@ export function watchKeys(json: string | undefined, call: (method: string) => vo
       event.preventDefault();
       call(method);
     },
-    true,
+    { capture: true },
   );
 }

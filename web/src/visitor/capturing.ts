@@ -1,17 +1,14 @@
-// Capture while a session runs: fetches its script, starts and stops it, and tells which page this is.
+// Capture while a session runs: fetches its script, starts and stops it.
 import type { Capture, Internal, Seen } from "../globals";
-import type { Rules } from "../wire";
-import { currentPage } from "./browser";
+import type { Page, Rules } from "../wire";
 import type { Link } from "./link";
 
-const VERSION = "0.1.0";
 const TRIES = 3;
 const RETRY_MS = 1_000;
 
 export class Capturing {
   private capture: Capture | undefined;
   private rules: Rules | undefined;
-  private told = "";
   private wanted = false;
   private loading = false;
 
@@ -45,8 +42,6 @@ export class Capturing {
   /** The session runs on this page, by these rules. A running capture sends a keyframe. */
   begin(rules: Rules): void {
     this.rules = rules;
-    this.told = "";
-    this.tellPage();
     if (this.capture) this.capture.keyframe();
     else this.start();
   }
@@ -70,16 +65,12 @@ export class Capturing {
       isOpen: () => link.isOpen(),
       pendingBytes: () => link.pendingBytes(),
       send: (frame: Uint8Array) => link.send(frame),
-      pageChanged: () => this.tellPage(),
+      tell: (page: Page) => link.send({ type: "page", page }),
     };
-    this.capture = internal.capture = internal.startCapture(sink, rules, this.seen);
-  }
-
-  /** The title may come late, and another address without a page load. */
-  private tellPage(): void {
-    const now = `${location.href} ${document.title}`;
-    if (!this.rules || this.told === now || !this.link.isOpen()) return;
-    this.told = now;
-    this.link.send({ type: "page", page: currentPage(VERSION, this.rules) });
+    try {
+      this.capture = internal.capture = internal.startCapture(sink, rules, this.seen);
+    } catch {
+      this.failed(); // the page has replaced something that nothing can do without
+    }
   }
 }

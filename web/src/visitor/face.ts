@@ -1,6 +1,7 @@
 // What visitors see of us, as far as it is needed: its script and the group's settings come with the
 // first thing to be shown.
 import type { Internal, SessionShown, Ui, UiHandlers } from "../globals";
+import { fromJson, NativePromise, nativeFetch } from "../native";
 import type { AccountSettings } from "../wire";
 
 export class Face {
@@ -67,10 +68,10 @@ export class Face {
   private async start(): Promise<Ui | undefined> {
     const { internal } = this;
     const version = encodeURIComponent(this.integrity.slice(-16));
-    const script = new Promise<void>((done) => {
+    const script = new NativePromise<void>((done) => {
       internal.insert(`ui.js?v=${version}`, done, internal.config.integrity && this.integrity);
     });
-    const [settings] = await Promise.all([this.account(), script]);
+    const [settings] = await NativePromise.all([this.account(), script]);
     return (
       settings &&
       internal.startUi?.(settings, this.handlers, {
@@ -81,12 +82,12 @@ export class Face {
   }
 
   private async fetchSettings(): Promise<AccountSettings | undefined> {
-    const { config, native } = this.internal;
+    const { config } = this.internal;
     const query = new URLSearchParams({ group: config.group, site: config.site });
     const url = new URL(`${config.base}settings?${query}`, location.origin);
     try {
-      const response = await native.fetch.call(window, url, { credentials: "omit" });
-      return response.ok ? ((await response.json()) as AccountSettings) : undefined;
+      const response = await nativeFetch(url, { credentials: "omit" });
+      return response.ok ? (fromJson(await response.text()) as AccountSettings) : undefined;
     } catch {
       return undefined;
     }

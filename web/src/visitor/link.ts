@@ -1,5 +1,6 @@
 // The visitor's way to the relay: a fresh token, then a socket. It never touches the page.
 import type { Internal } from "../globals";
+import { fromJson, NativePromise, NativeSocket, nativeFetch, on, toJson } from "../native";
 import { type FromVisitor, mayReconnect, SUBPROTOCOL, type ToVisitor } from "../wire";
 import { siteDomain } from "./ticket";
 
@@ -26,7 +27,8 @@ export class Link {
     private readonly handlers: LinkHandlers,
   ) {
     const { base, socket } = internal.config;
-    document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition }) => {
+    type Violation = SecurityPolicyViolationEvent;
+    on<Violation>(document, "securitypolicyviolation", ({ blockedURI, disposition }) => {
       const isOurs = blockedURI.includes(base) || blockedURI === socket;
       if (isOurs && disposition === "enforce") this.isPoliced = true;
     });
@@ -50,7 +52,7 @@ export class Link {
     }
     let socket: WebSocket;
     try {
-      socket = new this.internal.native.WebSocket(this.address(), SUBPROTOCOL);
+      socket = new NativeSocket(this.address(), SUBPROTOCOL);
     } catch {
       // The page's own content security policy forbids it.
       this.close();
@@ -59,11 +61,11 @@ export class Link {
       return;
     }
     this.socket = socket;
-    socket.onopen = () => socket.send(JSON.stringify(hello(token)));
+    socket.onopen = () => socket.send(toJson(hello(token)));
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       clearTimeout(this.deadline);
-      this.handlers.message(JSON.parse(event.data));
+      this.handlers.message(fromJson(event.data) as ToVisitor);
     };
     socket.onclose = (event) => {
       if (this.socket !== socket) return;
@@ -73,7 +75,7 @@ export class Link {
   }
 
   isOpen(): boolean {
-    return this.socket?.readyState === WebSocket.OPEN;
+    return this.socket?.readyState === OPEN;
   }
 
   pendingBytes(): number {
@@ -83,9 +85,7 @@ export class Link {
   send(message: FromVisitor | Uint8Array): void {
     if (!this.isOpen()) return;
     this.socket?.send(
-      message instanceof Uint8Array
-        ? (message as Uint8Array<ArrayBuffer>)
-        : JSON.stringify(message),
+      message instanceof Uint8Array ? (message as Uint8Array<ArrayBuffer>) : toJson(message),
     );
   }
 
@@ -104,12 +104,12 @@ export class Link {
   }
 
   private async fetchToken(): Promise<string | undefined> {
-    const { config, native } = this.internal;
+    const { config } = this.internal;
     const url = new URL(`${config.base}token`, location.origin);
     if (config.tag) url.searchParams.set("group", config.group);
     else url.searchParams.set("domain", siteDomain());
     try {
-      const response = await native.fetch.call(window, url, {
+      const response = await nativeFetch(url, {
         method: "POST",
         // Without a proxy there is no cookie of ours: the page's own storage holds what stands for it.
         body: config.tag ? ownSecret() : "",
@@ -123,6 +123,8 @@ export class Link {
   }
 }
 
+/** WebSocket.OPEN, which is the page's to replace. */
+const OPEN = 1;
 const SECRET_NAME = "cobrowse_visitor";
 
 function ownSecret(): string {
@@ -130,7 +132,8 @@ function ownSecret(): string {
     const known = localStorage.getItem(SECRET_NAME);
     if (known) return known;
     const bytes = crypto.getRandomValues(new Uint8Array(16));
-    const made = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    let made = "";
+    for (const byte of bytes) made += byte.toString(16).padStart(2, "0");
     localStorage.setItem(SECRET_NAME, made);
     return made;
   } catch {
@@ -140,5 +143,5 @@ function ownSecret(): string {
 
 /** Browsers tell of what a policy has blocked after they have blocked it. */
 function policyTold(): Promise<void> {
-  return new Promise((told) => setTimeout(told));
+  return new NativePromise((told) => setTimeout(told));
 }

@@ -1,5 +1,6 @@
 // The visitor's session: from startSession over page loads and lost connections to its end.
 import type { Internal, Seen, SessionShown } from "../globals";
+import { on } from "../native";
 import { type Rules, TAKEN_OVER, type ToVisitor } from "../wire";
 import { Capturing } from "./capturing";
 import { type Events, isErrorCode } from "./events";
@@ -57,12 +58,14 @@ export class VisitorSession {
       this.events.fail(this.link.isPoliced ? "policy" : "service");
       this.stop();
     });
-    addEventListener("pagehide", () => this.leavePage());
-    addEventListener("pageshow", (event) => {
+    on(window, "pagehide", () => this.leavePage());
+    on<PageTransitionEvent>(window, "pageshow", (event) => {
       if (event.persisted) this.resumeWhenShown();
     });
     // Back from sleep or another network: no need to wait for the next try.
-    addEventListener("online", () => this.reconnecting && this.resume());
+    on(window, "online", () => {
+      if (this.reconnecting) this.resume();
+    });
   }
 
   get isOn(): boolean {

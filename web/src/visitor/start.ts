@@ -1,6 +1,6 @@
 // What a session starts with: the key rules of the API, and who the visitor is.
 import type { CobrowseWindow, Identity } from "../globals";
-import { clean } from "./text";
+import { clean } from "../text";
 
 export const RANDOM_KEY = "GLANCE_KEYTYPE_RANDOM";
 const KEY = /^[A-Za-z0-9_-]{1,50}$/;

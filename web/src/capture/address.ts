@@ -1,5 +1,5 @@
 // What may be told of a page's address.
-import type { Rules } from "./wire";
+import type { Rules } from "../wire";
 
 /**
  * Whether an address is one of a pattern's, where "*" stands for anything. A pattern that begins with "/"

@@ -1,8 +1,10 @@
 // Which browser this is, for the agent's "navigate" event.
-import { matchesAddress, tellableAddress } from "../address";
-import type { Page, Rules } from "../wire";
-import { clean } from "./text";
 
+import { clean } from "../text";
+import type { Page, Rules } from "../wire";
+import { matchesAddress, tellableAddress } from "./address";
+
+const VERSION = "0.1.0";
 const NAMES: [pattern: RegExp, name: string][] = [
   [/Edg(?:A|iOS)?\/([\d.]+)/, "Edge"],
   [/OPR\/([\d.]+)/, "Opera"],
@@ -33,13 +35,13 @@ function platformOf(agent: string): string {
 }
 
 /** This page, as far as the group's rules let it be told. */
-export function currentPage(version: string, rules: Rules): Page {
+export function currentPage(rules: Rules): Page {
   const isHidden = rules.pages.some((pattern) => matchesAddress(pattern, location.href));
   const hidesTitle = isHidden || rules.title || rules.mask === "text";
   return {
     url: clean(tellableAddress(location.href, rules), 8192),
     title: hidesTitle ? "" : clean(document.title, 1024),
     browser: browserOf(navigator.userAgent),
-    visitorversion: version,
+    visitorversion: VERSION,
   };
 }
