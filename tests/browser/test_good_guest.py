@@ -147,7 +147,8 @@ HOSTILE = {
     "AMD": "window.define = (name) => { window.defined = name; }; define.amd = {};",
     "CommonJS": "window.module = { exports: {} }; window.exports = module.exports;",
     "old library": """Array.prototype.each = Element.prototype.hide = function () {};
-                      Element.prototype.remove = function () { throw new Error('remove') };""",
+                      Element.prototype.remove = function () {
+                        return this.parentNode.removeChild(this); };""",
     "clobbered": """addEventListener('DOMContentLoaded', () => document.body.insertAdjacentHTML(
         'beforeend', `<form id=f>${["attributes", "parentNode", "firstChild", "nextSibling",
         "matches", "getAttribute", "nodeType", "localName", "shadowRoot", "scrollTop", "children"]

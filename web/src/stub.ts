@@ -58,7 +58,7 @@ const RETRY_MS = 2e3;
     insert(file, done, integrity) {
       const script = doc.createElement("script");
       const end = () => {
-        script.parentNode?.removeChild(script);
+        script.remove();
         done();
         done = () => {};
       };
