@@ -90,8 +90,8 @@ def test_an_idle_page_asks_for_nothing_before_its_load_event(stack: Stack, visit
           return { load: page.loadEventStart, ours: ours.map(({ startTime }) => startTime) };
         }"""
     )
-    assert len(loads["ours"]) == 1
-    assert loads["ours"][0] >= loads["load"]
+    assert len(loads["ours"]) == 2  # the loader, and the group's settings
+    assert min(loads["ours"]) >= loads["load"]
     # Nothing of ours stays behind, not even the snippet.
     assert visitor.evaluate("document.querySelectorAll('script').length") == 0
     assert visitor.evaluate("document.cookie") == ""

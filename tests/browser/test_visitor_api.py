@@ -455,6 +455,7 @@ def test_a_trusted_window_invokes(
             with page.expect_popup() as popup:
                 page.evaluate("(url) => { window.site = open(url); }", api_stack.visitor_url + "/")
             site = popup.value
+            until(site, "!!window.GLANCE")
             page.evaluate(f"invoke(window.site, 'showTerms', {args}, {groupid})")
         else:
             page.evaluate(FRAME, api_stack.visitor_url + "/")

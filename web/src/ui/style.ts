@@ -14,6 +14,7 @@ export function sheetFor({ button }: AccountSettings): CSSStyleSheet {
   font: 15px/1.4 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif !important;
   --own: ${button.background}; --on-own: ${button.color};
 }
+:host([hidden]) { display: none !important; }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 button {
