@@ -130,6 +130,7 @@ class SessionBar {
   private readonly key = element("output", { id: "key" });
   private readonly keyBox: HTMLElement;
   private readonly bar: HTMLElement;
+  private readonly toggle = element("button", { type: "button", className: "toggle other" });
 
   constructor(
     root: ShadowRoot,
@@ -150,9 +151,22 @@ class SessionBar {
       { className: "bar", "aria-label": words.sharing },
       element("div", { className: "told" }, element("strong", {}, words.sharing), this.state),
       this.keyBox,
+      this.toggle,
       element("button", { type: "button", className: "end main", onclick: stop }, words.end),
     );
+    this.toggle.onclick = () => this.resize(!this.bar.classList.contains("small"));
+    this.resize(remembered("get") === "small");
     root.append(this.border, this.bar);
+  }
+
+  /** The bar may stand on something that the visitor needs. */
+  private resize(small: boolean): void {
+    this.bar.classList.toggle("small", small);
+    this.toggle.textContent = small ? "+" : "–";
+    this.toggle.title = small ? this.words.more : this.words.less;
+    this.toggle.setAttribute("aria-label", this.toggle.title);
+    this.toggle.setAttribute("aria-expanded", String(!small));
+    remembered("set", small ? "small" : "");
   }
 
   show({ key, agents, reconnecting }: SessionShown): void {
@@ -183,6 +197,16 @@ class SessionBar {
       field.remove();
       return copied;
     }
+  }
+}
+
+/** The size that the visitor has chosen, as long as the tab lives. */
+function remembered(what: "get" | "set", value = ""): string {
+  try {
+    if (what === "set") sessionStorage.setItem("cobrowse_bar", value);
+    return sessionStorage.getItem("cobrowse_bar") ?? "";
+  } catch {
+    return ""; // a page without storage
   }
 }
 

@@ -50,6 +50,10 @@ button:focus-visible, a:focus-visible { outline: 3px solid var(--own); outline-o
   letter-spacing: 0.06em; overflow-wrap: anywhere; user-select: all;
 }
 .key output.long { font-size: 16px; letter-spacing: 0; }
+.toggle { min-width: 40px; padding: 0 8px; font-size: 20px; line-height: 1; }
+.small { gap: 10px; padding: 6px; }
+.small .told strong, .small .key { display: none; }
+.small .told { padding-inline-start: 10px; }
 .copy { min-height: 34px; padding: 4px 12px; font-size: 13px; }
 dialog {
   width: min(480px, calc(100vw - 32px)); max-height: calc(100vh - 32px); margin: auto; padding: 24px;
