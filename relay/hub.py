@@ -52,13 +52,15 @@ class Peer:
 class Hub:
     """The sessions by group and key, and who is connected to them.
 
-    Args: rules: what agents must not see, by group.
+    Args: limits: how long sessions wait, rules: what agents must not see; by group.
     """
 
     def __init__(
-        self, limits: Limits | None = None, rules: Mapping[str, wire.Rules] | None = None
+        self,
+        limits: Mapping[str, Limits] | None = None,
+        rules: Mapping[str, wire.Rules] | None = None,
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or {}
         self._rules = rules or {}
         self._sessions: dict[tuple[str, str], Session] = {}
         self._peers: dict[int, Peer] = {}
@@ -117,7 +119,8 @@ class Hub:
         if own >= MAX_SESSIONS_PER_VISITOR or len(self._sessions) >= MAX_SESSIONS:
             raise Refused("limit", "Too many sessions are running.")
         rules = self._rules.get(token.group, wire.Rules())
-        session = Session(token.group, key, token.visitor, person, now, self._limits, rules)
+        limits = self._limits.get(token.group, Limits())
+        session = Session(token.group, key, token.visitor, person, now, limits, rules)
         self._sessions[token.group, key] = session
         self._run(session, session.visitor_starts(peer.number, ticket))
         return session

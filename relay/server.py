@@ -16,6 +16,7 @@ from relay.account import AccountSettings
 from relay.errors import SetupError
 from relay.hub import Hub
 from relay.pages import Pages, load_static
+from relay.session import Limits
 from relay.settings import Settings, split_listen
 from relay.sockets import AgentSocket, VisitorSocket
 from relay.visitor_pages import TAG_STUB, VISITOR_SCRIPTS, VisitorPages, file_response
@@ -31,7 +32,11 @@ def create_app(settings: Settings) -> Starlette:
     if missing:
         raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
     secret = settings.secret()
-    hub = Hub(rules={group: _rules(g.settings) for group, g in settings.groups.items()})
+    accounts = {group: values.settings for group, values in settings.groups.items()}
+    hub = Hub(
+        limits={group: Limits(a.waiting_s, a.away_s) for group, a in accounts.items()},
+        rules={group: _rules(account) for group, account in accounts.items()},
+    )
     pages = Pages(settings, secret)
     visitors = VisitorPages(settings, secret, static)
     agent_groups = {group for group, values in settings.groups.items() if values.api_key}

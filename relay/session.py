@@ -6,7 +6,7 @@ The edge (hub.py) runs the actions and decides nothing. Peers are numbers that t
 import hmac
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, TypedDict
 
 from relay import wire
 from relay.errors import Close
@@ -87,6 +87,15 @@ class Shut:
 Action = Send | Forward | Shut
 
 
+class _Running(TypedDict):
+    """What the messages that start and continue a session have in common."""
+
+    key: str
+    ticket: str
+    rules: wire.Rules
+    away_s: float
+
+
 @dataclass
 class Session:
     """The rules of one session.
@@ -126,7 +135,7 @@ class Session:
     def visitor_starts(self, peer: int, ticket: str) -> list[Action]:
         """The page that starts the session. ticket: fresh random text."""
         self._visitor_peer, self._tickets = peer, [ticket]
-        return [Send((peer,), wire.Started(self.key, f"{self.key}.{ticket}", self.rules))]
+        return [Send((peer,), wire.Started(**self._running(ticket)))]
 
     def visitor_resumes(self, peer: int, ticket: str, now: float) -> list[Action]:
         """A page that goes on: the next one, or the same after a cut. It sends its own keyframe."""
@@ -140,9 +149,17 @@ class Session:
         self._tickets = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
         self._keyframe_wanted = False
         came = Change.VISITOR_CAME_TO_AGENTS if self.agents else Change.VISITOR_CAME_TO_NOBODY
-        continued = wire.Continued(self.key, f"{self.key}.{ticket}", self.rules)
+        continued = wire.Continued(**self._running(ticket))
         actions += [Send((peer,), continued), *self._tell_agents()]
         return actions + self._change(came, now)
+
+    def _running(self, ticket: str) -> _Running:
+        return {
+            "key": self.key,
+            "ticket": f"{self.key}.{ticket}",
+            "rules": self.rules,
+            "away_s": self.limits.away_s,
+        }
 
     def visitor_confirms(self, peer: int, ticket: str) -> None:
         """The page has its new ticket: the older ones are worth nothing from now on."""

@@ -131,15 +131,21 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):
+    """away_s: how long the session waits for its visitor."""
+
     key: str
     ticket: str
     rules: Rules
+    away_s: float
 
 
 class Continued(msgspec.Struct, tag="continued", frozen=True):
+    """The same for a page that goes on."""
+
     key: str
     ticket: str
     rules: Rules
+    away_s: float
 
 
 class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):

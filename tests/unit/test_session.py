@@ -62,7 +62,7 @@ RULES = wire.Rules()
 def test_a_visitor_starts_and_gets_a_ticket() -> None:
     made = session(started=False)
     actions = made.visitor_starts(VISITOR, "ticket-1")
-    assert sent(actions, VISITOR) == [wire.Started("KEY", "KEY.ticket-1", RULES)]
+    assert sent(actions, VISITOR) == [wire.Started("KEY", "KEY.ticket-1", RULES, 600.0)]
     assert made.state is State.WAITING
 
 
@@ -144,7 +144,7 @@ def test_a_page_load_leaves_the_session_away_and_the_next_page_goes_on() -> None
     assert sent(gone, ANNA) == [wire.StateChanged("away")]
     back = made.visitor_resumes(NEXT_VISITOR, "ticket-2", 3.0)
     assert sent(back, NEXT_VISITOR) == [
-        wire.Continued("KEY", "KEY.ticket-2", RULES),
+        wire.Continued("KEY", "KEY.ticket-2", RULES, 600.0),
         wire.Agents(["Anna"]),
     ]
     assert sent(back, ANNA) == [wire.StateChanged("active")]

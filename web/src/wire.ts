@@ -69,7 +69,14 @@ export type FromVisitor =
 export type SessionMessage = { type: "message"; name: string; payload: unknown };
 
 export type ToVisitor =
-  | { type: "started" | "continued"; key: string; ticket: string; rules: Rules }
+  | {
+      type: "started" | "continued";
+      key: string;
+      ticket: string;
+      rules: Rules;
+      /** How long the session waits for its visitor, in seconds. */
+      away_s: number;
+    }
   | { type: "agentjoin"; name: string }
   | { type: "agents"; names: string[] }
   | SessionMessage

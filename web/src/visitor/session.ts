@@ -9,7 +9,7 @@ import { type Params, type Start, startFrom } from "./start";
 import { readTicket, writeTicket } from "./ticket";
 import { isShown, whenShown } from "./visible";
 
-/** How long it is tried to come back: as long as the relay keeps a session, unless it says otherwise. */
+/** How long it is tried to come back on a page that the relay has not told yet how long it waits. */
 const RESUME_WINDOW_MS = 10 * 60_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
@@ -37,6 +37,7 @@ export class VisitorSession {
   private retries = 0;
   private lostAt = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private resumeWindowMs = RESUME_WINDOW_MS;
   private stopAsked = false;
   private runningSince = 0;
   private continuedHere = false;
@@ -151,6 +152,7 @@ export class VisitorSession {
     switch (message.type) {
       case "started":
       case "continued":
+        this.resumeWindowMs = message.away_s * 1000;
         this.onRunning(message.key, message.ticket, message.rules);
         break;
       case "agentjoin":
@@ -232,7 +234,7 @@ export class VisitorSession {
         this.lostAt = Date.now();
       }
     }
-    if (retry && Date.now() - this.lostAt < RESUME_WINDOW_MS) {
+    if (retry && Date.now() - this.lostAt < this.resumeWindowMs) {
       const wait = Math.min(FIRST_RETRY_MS * 2 ** this.retries++, LAST_RETRY_MS);
       this.retryTimer = setTimeout(() => this.resume(), wait * (0.75 + Math.random() / 2));
       this.setReconnecting(true);
