@@ -102,10 +102,12 @@ def _is_any_of(section: str, pattern: str) -> bool:
     return last.startswith("<") and section.rpartition(".")[0] == above
 
 
-def own_file(folder: str = "", cookies: Mapping[str, str] | None = None) -> str:
+def own_file(folder: str = "", cookies: Mapping[str, str] | None = None, settings: str = "") -> str:
     """The config file in the data folder, for who gives none. Made on the first run.
 
-    Args:   folder: below the data folder. cookies: field to cookie name, for a new file.
+    Args:
+        folder: below the data folder.
+        cookies: field to cookie name, settings: lines of the account settings; for a new file.
     Raises: ConfigError.
     """
     path = relay_conf.Settings().data_dir() / folder / "cobrowse.toml"
@@ -117,6 +119,8 @@ def own_file(folder: str = "", cookies: Mapping[str, str] | None = None) -> str:
     ]
     if cookies:
         lines += ["", f"[groups.{group}.cookies]", *(f'{k} = "{v}"' for k, v in cookies.items())]
+    if settings:
+        lines += ["", f"[groups.{group}.settings]", settings]
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -21,6 +21,8 @@ DEMO_COOKIES: Final = {
     "name": "customer_name",
     "email": "customer_mail",
 }
+# Visitors see the start button, and agents what visitors type, secrets aside.
+DEMO_SETTINGS: Final = 'mask = "none"\nbutton = { shown = true }'
 _MITMDUMP: Final = "import sys; from mitmproxy.tools.main import mitmdump; sys.exit(mitmdump())"
 
 
@@ -41,7 +43,7 @@ def up(path: str | None, origin: str | None, listen: str | None, relay_listen: s
 
 def demo(listen: str | None, relay_listen: str | None) -> None:
     """The same in front of the embedded site. Raises: as up()."""
-    path = config.own_file("demo", DEMO_COOKIES)
+    path = config.own_file("demo", DEMO_COOKIES, DEMO_SETTINGS)
     with running() as processes:
         port = _free_port()
         processes.start("the demo site", ["-m", "cobrowse.demo.site", str(port)])

@@ -48,9 +48,9 @@ def main(target: Path) -> None:
         visitor.mouse.move(560, 330)
         until(
             agent,
-            "document.querySelector('.replayer-mouse').style.left === '560px'"
+            "document.querySelector('.cursor').style.left === '560px'"
             "&& document.querySelector('#screen iframe').contentDocument"
-            ".getElementById('pin').value !== ''",
+            ".querySelector('input[type=password]').value !== ''",
         )
         shots = (base64.b64encode(page.screenshot()).decode() for page in (visitor, agent))
         sheet = browser.new_page(viewport={"width": 1980, "height": 790})

@@ -1,0 +1,34 @@
+"""docs/api.md says what the code does: its tests exist, its codes and events are the code's."""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = (ROOT / "docs" / "api.md").read_text()
+
+
+def test_every_named_test_exists() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", DOCS))
+    assert len(named) > 30
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / "tests" / "browser" / file).read_text(), test
+
+
+def test_the_error_codes_are_those_of_the_code() -> None:
+    table = DOCS.partition("### Error codes")[2].partition("\n## ")[0]
+    words = json.loads((ROOT / "web" / "src" / "words" / "errors.json").read_text())
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(words)
+
+
+def test_the_events_and_methods_are_those_of_the_code() -> None:
+    source = (ROOT / "web" / "src" / "visitor" / "events.ts").read_text()
+    events = re.findall(r'\| "(\w+)"', source)
+    table = DOCS.partition("## Events")[2].partition("### ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(events)
+    stub = (ROOT / "web" / "src" / "stub.ts").read_text()
+    names = re.search(r"METHODS = `([^`]+)`", stub)
+    assert names is not None
+    methods = {*names[1].split(), "inSession", "getKey"}
+    table = DOCS.partition("## Methods")[2].partition("## Events")[0]
+    assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == methods
