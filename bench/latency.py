@@ -79,6 +79,22 @@ AGENT = """
   }).observe(copy.body, { subtree: true, childList: true, characterData: true, attributes: true });
 }
 """
+# When the whole of the next page stood in the copy.
+SHOWN = """
+() => {
+  window.shown = 0;
+  new MutationObserver(() => {
+    if ("loading" in document.body.dataset) window.left = true;
+    else if (window.left) window.shown ||= performance.timeOrigin + performance.now();
+  }).observe(document.body, { attributes: true });
+}
+"""
+PAINTED = """
+() => {
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  return paint ? performance.timeOrigin + paint.startTime : 0;
+}
+"""
 PROBE = """
 document.body.insertAdjacentHTML("beforeend",
   '<div id="probe">x</div><div id="rows"></div><input id="field">');
@@ -119,6 +135,26 @@ def measure(visitor: Page, agent: Page, stack: Stack, kind: str, samples: int) -
     return latencies
 
 
+def navigate(visitor: Page, agent: Page, stack: Stack, samples: int) -> list[float]:
+    """Milliseconds from the next page's first paint to its whole copy."""
+    visitor.goto(f"{stack.visitor_url}/branches")
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+    until(visitor, "GLANCE.Cobrowse.Visitor.inSession()")
+    agent.goto(stack.agent_view(visitor.evaluate("GLANCE.Cobrowse.Visitor.getKey()")))
+    agent.locator("body[data-page=shown]").wait_for()
+    found = []
+    for number in range(samples):
+        agent.evaluate("window.left = false")
+        agent.evaluate(SHOWN)
+        visitor.goto(stack.visitor_url + ("/" if number % 2 else "/branches"))
+        until(visitor, f"({PAINTED})() > 0")
+        until(agent, "window.shown > 0")
+        found.append(agent.evaluate("window.shown") - visitor.evaluate(PAINTED))
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
+    until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="latency from the visitor's DOM to the agent's")
     parser.add_argument("--samples", type=int, default=300)
@@ -136,6 +172,10 @@ def main() -> None:
                     cuts = statistics.quantiles(latencies, n=100)
                     shown = "".join(f"{cuts[p - 1]:7.1f}" for p in (50, 95, 99))
                     print(f"{way:<23}{kind:<11}{shown}", flush=True)
+                waits = navigate(visitor, agent, stack, max(samples // 10, 10))
+                cuts = statistics.quantiles(waits, n=100)
+                shown = "".join(f"{cuts[p - 1]:7.0f}" for p in (50, 95, 99))
+                print(f"{way:<23}{'next page':<11}{shown}  from its first paint", flush=True)
             for browser in browsers:
                 browser.close()
 
