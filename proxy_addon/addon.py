@@ -21,7 +21,7 @@ from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proxy_addon import cookies, headers, identity, page, policy, reverse, settings, token
+from proxy_addon import cookies, headers, identity, page, policy, reverse, settings, take, token
 from proxy_addon.coding import Body, body_for
 from proxy_addon.fields import Fields, Values, by_name, edited, tokens, without
 from proxy_addon.origins import (
@@ -148,6 +148,8 @@ class Cobrowse:
                 flow.kill()  # type: ignore[no-untyped-call, unused-ignore]
             elif ours is Ours.TOKEN:
                 self._answer_token(flow, values)
+            elif ours is Ours.TAKE:
+                self._take(flow, values)
             elif ours is Ours.UNKNOWN or not await self._send_to_relay(flow, values, ours):
                 flow.response = _plain(404, "Not found.\n")
         except Exception:
@@ -286,6 +288,23 @@ class Cobrowse:
         flow.response = _plain(answer.status, answer.text)
         if answer.set_cookie:
             flow.response.headers["Set-Cookie"] = answer.set_cookie
+
+    def _take(self, flow: HTTPFlow, values: Values) -> None:
+        """Leave a session's ticket here, and lead on."""
+        origin, _ = self._visitor_origin(flow, values)
+        way = take.take(
+            flow.request.path,
+            values.get("referer", ""),
+            self.settings.proxy.origins,
+            secure=origin.startswith("https:"),
+        )
+        if way is None:
+            flow.response = _plain(404, "Not found.\n")
+            return
+        flow.response = _plain(302, "")
+        flow.response.headers["Location"] = way.location
+        if way.set_cookie:
+            flow.response.headers["Set-Cookie"] = way.set_cookie
 
     def _visitor_origin(self, flow: HTTPFlow, values: Values) -> tuple[str, str]:
         """scheme://host[:port] and host of the page, as the visitor's browser knows them."""

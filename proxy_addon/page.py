@@ -75,6 +75,7 @@ def prepare(
         group=visit.group,
         site=visit.site,
         socket=proxy.direct_url,
+        hosts=tuple(proxy.origins),
         identity=visit.identity,
         is_frame=visit.is_frame,
         with_integrity=with_integrity,

@@ -16,6 +16,7 @@ class Ours(Enum):
     CAPTURE = "capture.js"
     UI = "ui.js"
     SETTINGS = "settings"
+    TAKE = "take"
     SOCKET = "socket"
     TOKEN = "token"
     UNKNOWN = ""

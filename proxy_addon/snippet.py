@@ -51,6 +51,7 @@ class SnippetMaker:
         site: str,
         socket: str,
         identity: Mapping[str, str],
+        hosts: tuple[str, ...] = (),
         is_frame: bool = False,
         with_integrity: bool = False,
         nonce: str = "",
@@ -62,12 +63,13 @@ class SnippetMaker:
             group: group id; site: "production" or "staging".
             socket: absolute address of the visitor socket, or "" for the one under the prefix.
             identity: the GLANCE_COBROWSE values.
+            hosts: of all sites behind this proxy, if there are several.
             is_frame: the page fills a frame of another page.
             with_integrity: the page takes no script without its digest.
             nonce: what the page's content security policy wants, or "".
         """
         integrity = self._loader_integrity if with_integrity else ""
-        config = _config(prefix, group, site, socket, is_frame, integrity)
+        config = _config(prefix, group, site, socket, hosts, is_frame, integrity)
         literal = f"{config}{to_script_literal(dict(identity))}}}"
         attributes = f' nonce="{html.escape(nonce)}"' if nonce else ""
         script = f"{attributes}>{self._before}{literal}{self._after}</script>"
@@ -75,9 +77,19 @@ class SnippetMaker:
 
 
 @lru_cache(maxsize=256)
-def _config(prefix: str, group: str, site: str, socket: str, is_frame: bool, integrity: str) -> str:
+def _config(
+    prefix: str,
+    group: str,
+    site: str,
+    socket: str,
+    hosts: tuple[str, ...],
+    is_frame: bool,
+    integrity: str,
+) -> str:
     """The configuration up to the identity, which alone is another for each visitor."""
     config: dict[str, Any] = {"base": prefix, "group": group, "site": site, "socket": socket}
+    if len(hosts) > 1:
+        config["hosts"] = hosts
     if is_frame:
         config["frame"] = True
     if integrity:

@@ -109,31 +109,36 @@ class Hub:
         person = _merged(hello.person, token.identity)
         key = hello.key or self._random_key(token.group)
         session = self._sessions.get((token.group, key))
-        ticket = secrets.token_urlsafe(16)
         if session is not None:
-            if session.visitor != token.visitor:
+            if not session.knows(token.visitor):
                 raise Refused("dupkey", f"Another session with the key {key} is running.")
-            self._run(session, session.visitor_resumes(peer.number, ticket, now))
+            self._run(session, self._resumed(session, peer, token))
             return session
-        own = sum(s.visitor == token.visitor for s in self._sessions.values())
+        own = sum(s.knows(token.visitor) for s in self._sessions.values())
         if own >= MAX_SESSIONS_PER_VISITOR or len(self._sessions) >= MAX_SESSIONS:
             raise Refused("limit", "Too many sessions are running.")
         rules = self._rules.get(token.group, wire.Rules())
         limits = self._limits.get(token.group, Limits())
         session = Session(token.group, key, token.visitor, person, now, limits, rules)
         self._sessions[token.group, key] = session
-        self._run(session, session.visitor_starts(peer.number, ticket))
+        ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        self._run(session, session.visitor_starts(peer.number, ticket, handover))
         return session
 
     def resume(self, peer: Peer, hello: wire.Resume, token: VisitorToken) -> Session:
         """Go on with a session. Raises: Refused."""
         key, _, secret = hello.ticket.partition(".")
         session = self._sessions.get((token.group, key))
-        if session is None or session.visitor != token.visitor or not session.accepts(secret):
+        if session is None or not session.accepts(token.visitor, secret):
             raise Refused("ticket", "The session is over.")
-        ticket, now = secrets.token_urlsafe(16), time.monotonic()
-        self._run(session, session.visitor_resumes(peer.number, ticket, now))
+        self._run(session, self._resumed(session, peer, token))
         return session
+
+    @staticmethod
+    def _resumed(session: Session, peer: Peer, token: VisitorToken) -> list[Action]:
+        ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        now = time.monotonic()
+        return session.visitor_resumes(peer.number, token.visitor, ticket, handover, now)
 
     def frame(self, session: Session, peer: Peer, frame: bytes) -> None:
         """Raises: Malformed."""

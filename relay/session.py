@@ -94,6 +94,7 @@ class _Running(TypedDict):
     ticket: str
     rules: wire.Rules
     away_s: float
+    handover: str
 
 
 @dataclass
@@ -101,7 +102,8 @@ class Session:
     """The rules of one session.
 
     Args:
-        visitor: digest of the visitor's own cookie; a ticket is worth nothing without it.
+        visitor: digest of the visitor's own cookie; a ticket is worth nothing without it. On
+            another site behind the same proxy, the visitor has another one.
         began: seconds, on a clock that never goes back.
     """
 
@@ -117,7 +119,10 @@ class Session:
     agents: dict[int, str] = field(default_factory=dict)
     _visitor_peer: int | None = None
     _page_is_new: bool = False
-    _tickets: list[str] = field(default_factory=list)  # the first is confirmed, the rest offered
+    # By the visitor's digest on each site: the first is confirmed, the rest offered.
+    _tickets: dict[str, list[str]] = field(default_factory=dict)
+    _handover: str = ""
+    _visitor_digest: str = ""
     _replay: ReplayBuffer = field(default_factory=ReplayBuffer)
     _keyframe_asked_at: float = float("-inf")
     _keyframe_wanted: bool = False
@@ -127,17 +132,25 @@ class Session:
 
     # -- the visitor -----------------------------------------------------------------------------
 
-    def accepts(self, secret: str) -> bool:
-        """Whether a ticket's secret part still opens this session."""
-        asked = secret.encode()
-        return any(hmac.compare_digest(asked, known.encode()) for known in self._tickets)
+    def knows(self, visitor: str) -> bool:
+        """Whether a digest is that of this session's visitor, on one of the sites."""
+        return visitor in self._tickets
 
-    def visitor_starts(self, peer: int, ticket: str) -> list[Action]:
-        """The page that starts the session. ticket: fresh random text."""
-        self._visitor_peer, self._tickets = peer, [ticket]
+    def accepts(self, visitor: str, secret: str) -> bool:
+        """Whether a ticket's secret part still opens this session for that visitor."""
+        asked = secret.encode()
+        known = [*self._tickets.get(visitor, ()), *filter(None, [self._handover])]
+        return any(hmac.compare_digest(asked, ticket.encode()) for ticket in known)
+
+    def visitor_starts(self, peer: int, ticket: str, handover: str) -> list[Action]:
+        """The page that starts the session. ticket, handover: fresh random text."""
+        self._visitor_peer, self._visitor_digest, self._handover = peer, self.visitor, handover
+        self._tickets = {self.visitor: [ticket]}
         return [Send((peer,), wire.Started(**self._running(ticket)))]
 
-    def visitor_resumes(self, peer: int, ticket: str, now: float) -> list[Action]:
+    def visitor_resumes(
+        self, peer: int, visitor: str, ticket: str, handover: str, now: float
+    ) -> list[Action]:
         """A page that goes on: the next one, or the same after a cut. It sends its own keyframe."""
         actions: list[Action] = []
         if self._visitor_peer is not None:
@@ -145,8 +158,9 @@ class Session:
         self._visitor_peer, self._page_is_new = peer, True
         self._replay.clear()  # of the old page; this one begins with its own keyframe
         # Until the new holder confirms, the old ticket stays good: its page may never have loaded.
-        confirmed, *offered = self._tickets
-        self._tickets = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
+        self._visitor_digest, self._handover = visitor, handover
+        confirmed, *offered = self._tickets.get(visitor) or [ticket]
+        self._tickets[visitor] = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
         self._keyframe_wanted = False
         came = Change.VISITOR_CAME_TO_AGENTS if self.agents else Change.VISITOR_CAME_TO_NOBODY
         continued = wire.Continued(**self._running(ticket))
@@ -159,13 +173,14 @@ class Session:
             "ticket": f"{self.key}.{ticket}",
             "rules": self.rules,
             "away_s": self.limits.away_s,
+            "handover": f"{self.key}.{self._handover}",
         }
 
     def visitor_confirms(self, peer: int, ticket: str) -> None:
         """The page has its new ticket: the older ones are worth nothing from now on."""
         secret = ticket.partition(".")[2]
-        if peer == self._visitor_peer and self.accepts(secret):
-            self._tickets = [secret]
+        if peer == self._visitor_peer and secret in self._tickets[self._visitor_digest]:
+            self._tickets[self._visitor_digest] = [secret]
 
     def page_changed(self, peer: int, page: wire.Page) -> list[Action]:
         """What page the visitor sees. Another address is a navigation, loaded or not."""

@@ -131,12 +131,17 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):
-    """away_s: how long the session waits for its visitor."""
+    """What a page needs for a session.
+
+    away_s: how long the session waits for its visitor. handover: the ticket with which a page of
+    another site, behind the same proxy, may go on once.
+    """
 
     key: str
     ticket: str
     rules: Rules
     away_s: float
+    handover: str
 
 
 class Continued(msgspec.Struct, tag="continued", frozen=True):
@@ -146,6 +151,7 @@ class Continued(msgspec.Struct, tag="continued", frozen=True):
     ticket: str
     rules: Rules
     away_s: float
+    handover: str
 
 
 class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):

@@ -40,6 +40,13 @@ _TREE = """
   return [body.ownerDocument.compatMode, walk(body)];
 }
 """
+# The page's sockets, to break them.
+SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...args) { super(...args); window.sockets.push(this); }
+};
+"""
 _COPY = 'document.querySelector("#screen iframe").contentDocument.body'
 
 

@@ -9,18 +9,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect
 
 from tests.browser.conftest import FLAGS, TIMEOUT_MS, VIEWPORT, chromium_path
-from tests.browser.mirror import until, wait_for_equal_trees
+from tests.browser.mirror import SOCKETS, until, wait_for_equal_trees
 from tests.browser.pages import Pages, serving_pages
 from tests.browser.test_visitor_api import LISTEN, OPEN_UI, call, wait_for
 from tests.stack import Origin, free_port, running_stack
 
-# The page's sockets, to break them.
-SOCKETS = """
-window.sockets = [];
-window.WebSocket = class extends WebSocket {
-  constructor(...args) { super(...args); window.sockets.push(this); }
-};
-"""
 HOSTS = ("a.shop.test", "b.shop.test", "shop.test", "bank.test")
 
 
@@ -148,6 +141,45 @@ def test_another_host_of_the_same_site(visit: Visit, host: str) -> None:
     call(visit.page, "stopSession()")
     wait_for(visit.page, "sessionend")
     assert visit.page.evaluate("document.cookie") == ""
+
+
+def test_another_site_behind_the_same_proxy(tmp_path: Path, site: Pages, named: Browser) -> None:
+    origins = {"shop.test": site.direct, "bank.test": site.direct}
+    more = "[proxy.origins]\n" + "\n".join(f'"{h}" = "{url}"' for h, url in origins.items())
+    with running_stack(tmp_path, site.direct, more_config=more) as stack:
+        context = named.new_context(viewport=VIEWPORT)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.add_init_script(LISTEN)
+        page, agent = context.new_page(), named.new_page()
+        here, there = (
+            stack.visitor_url.replace("127.0.0.1", host) for host in ("shop.test", "bank.test")
+        )
+        site.put("/links", page_of("links", f"<a href={there}/two?a=1#b id=go>bank</a>"))
+        page.goto(f"{here}/links")
+        call(page, "startSession('across')")
+        wait_for(page, "sessionstart")
+        agent.goto(stack.agent_view("across"))
+        wait_for_equal_trees(page, agent)
+        page.click("#go")
+        page.wait_for_url(f"{there}/two?a=1#b")
+        wait_for(page, "sessioncontinue")
+        assert call(page, "getKey()") == "across"
+        wait_for_equal_trees(page, agent)
+        expect(agent.locator("#url")).to_have_text(f"{there}/two?a=1#b")
+        page.go_back()
+        expect(agent.locator("#url")).to_have_text(f"{here}/links")
+        wait_for_equal_trees(page, agent)
+        assert page.get_attribute("#go", "href") == f"{there}/two?a=1#b"
+        # A link from anywhere else brings nobody into a session.
+        handover = page.evaluate("document.cookie").partition("=")[2]
+        stranger = named.new_context().new_page()
+        stranger.goto(f"{site.direct}/one")
+        stranger.evaluate(f"location.href = '{there}/.cobrowse/take?ticket={handover}&to=/one'")
+        stranger.wait_for_url(f"{there}/one")
+        assert stranger.evaluate("document.cookie") == ""
+        stranger.context.close()
+        agent.close()
+        context.close()
 
 
 def test_the_network_is_gone_for_a_while(visit: Visit) -> None:

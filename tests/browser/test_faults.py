@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from cobrowse import up
 from cobrowse.processes import Processes
-from tests.browser.mirror import until, wait_for_equal_trees
+from tests.browser.mirror import SOCKETS, until, wait_for_equal_trees
 from tests.browser.pages import complaints
 from tests.browser.test_session import COLLECT, RANDOM, heard, start_session
 from tests.stack import Origin, Stack, config_text, free_port
@@ -129,19 +129,12 @@ def test_a_prerendered_page_does_not_take_the_session(stack: Stack, visitor: Pag
 
 
 def test_a_lost_line_is_made_again(stack: Stack, visitor: Page, agent: Page) -> None:
+    visitor.add_init_script(SOCKETS)
     visitor.goto(f"{stack.visitor_url}/")
-    visitor.evaluate(
-        """() => {
-          const { native } = GLANCE.Cobrowse._internal;
-          native.WebSocket = class extends WebSocket {
-            constructor(...args) { super(...args); window.lastSocket = this; }
-          };
-        }"""
-    )
     key = start_session(visitor, RANDOM)
     agent.goto(stack.agent_view(key))
     wait_for_equal_trees(visitor, agent)
-    visitor.evaluate("window.lastSocket.close()")
+    visitor.evaluate("window.sockets.at(-1).close()")
     visitor.evaluate("document.querySelector('h1').textContent = 'Changed meanwhile'")
     wait_for_equal_trees(visitor, agent)
     assert [name for name, _ in heard(visitor)] == ["sessionstart", "agentjoin"]

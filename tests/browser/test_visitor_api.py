@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.browser.conftest import VIEWPORT
-from tests.browser.mirror import until
+from tests.browser.mirror import SOCKETS, until
 from tests.browser.pages import Pages, respond, serving_pages
 from tests.stack import Origin, Stack, running_stack
 
@@ -55,8 +55,8 @@ def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
     """The demo bank's home page, with listeners and an interface that tests can see."""
     context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
     context.set_default_timeout(10_000)
-    context.add_init_script(OPEN_UI)
-    context.add_init_script(LISTEN)
+    for script in (OPEN_UI, LISTEN, SOCKETS):
+        context.add_init_script(script)
     made = context.new_page()
     made.goto(api_stack.visitor_url + "/")
     yield made
@@ -360,16 +360,8 @@ def test_agents_are_named_and_the_next_page_goes_on(
 
 
 def test_a_lost_line_is_told_and_comes_back(page: Page) -> None:
-    page.evaluate(
-        """() => {
-          const { native } = GLANCE.Cobrowse._internal;
-          native.WebSocket = class extends WebSocket {
-            constructor(...args) { super(...args); window.lastSocket = this; }
-          };
-        }"""
-    )
     start(page)
-    page.evaluate("window.lastSocket.close()")
+    page.evaluate("window.sockets.at(-1).close()")
     assert wait_for(page, "connection") == {"status": "reconnecting"}
     assert wait_for(page, "connection", 2) == {"status": "ok"}
 

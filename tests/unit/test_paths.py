@@ -15,6 +15,7 @@ PREFIX = "/.cobrowse/"
         ("/.cobrowse/capture.js", Ours.CAPTURE),
         ("/.cobrowse/ui.js", Ours.UI),
         ("/.cobrowse/settings?group=1", Ours.SETTINGS),
+        ("/.cobrowse/take?to=/", Ours.TAKE),
         ("/.cobrowse/socket", Ours.SOCKET),
         ("/.cobrowse/token", Ours.TOKEN),
         ("//.cobrowse//token", Ours.TOKEN),

@@ -37,7 +37,7 @@ def frame(size: int = 10) -> bytes:
 def session(*, started: bool = True) -> Session:
     made = Session("12", "KEY", "digest", wire.Person(name="Niels"), 0.0, Limits())
     if started:
-        made.visitor_starts(VISITOR, "ticket-1")
+        made.visitor_starts(VISITOR, "ticket-1", "handover-1")
         made.page_changed(VISITOR, PAGE)
     return made
 
@@ -61,8 +61,10 @@ RULES = wire.Rules()
 
 def test_a_visitor_starts_and_gets_a_ticket() -> None:
     made = session(started=False)
-    actions = made.visitor_starts(VISITOR, "ticket-1")
-    assert sent(actions, VISITOR) == [wire.Started("KEY", "KEY.ticket-1", RULES, 600.0)]
+    actions = made.visitor_starts(VISITOR, "ticket-1", "handover-1")
+    assert sent(actions, VISITOR) == [
+        wire.Started("KEY", "KEY.ticket-1", RULES, 600.0, "KEY.handover-1")
+    ]
     assert made.state is State.WAITING
 
 
@@ -88,7 +90,7 @@ def test_an_agent_comes_late_and_gets_all_since_the_keyframe() -> None:
 def test_frames_of_the_page_before_are_not_replayed() -> None:
     made = session()
     made.frame(VISITOR, keyframe(), 1.0)
-    made.visitor_resumes(NEXT_VISITOR, "ticket-2", 2.0)
+    made.visitor_resumes(NEXT_VISITOR, "digest", "ticket-2", "handover", 2.0)
     made.frame(NEXT_VISITOR, frame(), 3.0)
     assert not [m for m in sent(made.agent_joins(ANNA, "A", 4.0), ANNA) if isinstance(m, bytes)]
 
@@ -142,9 +144,9 @@ def test_a_page_load_leaves_the_session_away_and_the_next_page_goes_on() -> None
     gone = made.visitor_leaves(VISITOR, 2.0)
     assert made.state is State.AWAY
     assert sent(gone, ANNA) == [wire.StateChanged("away")]
-    back = made.visitor_resumes(NEXT_VISITOR, "ticket-2", 3.0)
+    back = made.visitor_resumes(NEXT_VISITOR, "digest", "ticket-2", "handover", 3.0)
     assert sent(back, NEXT_VISITOR) == [
-        wire.Continued("KEY", "KEY.ticket-2", RULES, 600.0),
+        wire.Continued("KEY", "KEY.ticket-2", RULES, 600.0, "KEY.handover"),
         wire.Agents(["Anna"]),
     ]
     assert sent(back, ANNA) == [wire.StateChanged("active")]
@@ -188,7 +190,7 @@ def test_the_visitor_knows_which_agents_are_there() -> None:
 
 def test_the_next_page_may_come_before_the_old_socket_is_gone() -> None:
     made = session()
-    actions = made.visitor_resumes(NEXT_VISITOR, "ticket-2", 1.0)
+    actions = made.visitor_resumes(NEXT_VISITOR, "digest", "ticket-2", "handover", 1.0)
     assert sent(actions, VISITOR) == [Close.TAKEN_OVER]
     assert made.visitor_leaves(VISITOR, 2.0) == []
     assert made.state is State.WAITING
@@ -197,24 +199,24 @@ def test_the_next_page_may_come_before_the_old_socket_is_gone() -> None:
 
 def test_an_old_ticket_is_good_until_the_new_holder_confirms() -> None:
     made = session()
-    made.visitor_resumes(2, "ticket-2", 1.0)
-    made.visitor_resumes(3, "ticket-3", 2.0)
-    assert all(made.accepts(f"ticket-{n}") for n in (1, 2, 3))
+    made.visitor_resumes(2, "digest", "ticket-2", "handover", 1.0)
+    made.visitor_resumes(3, "digest", "ticket-3", "handover", 2.0)
+    assert all(made.accepts("digest", f"ticket-{n}") for n in (1, 2, 3))
     made.visitor_confirms(2, "KEY.ticket-2")  # no longer the visitor: counts for nothing
-    assert made.accepts("ticket-1")
+    assert made.accepts("digest", "ticket-1")
     made.visitor_confirms(3, "KEY.ticket-9")
-    assert made.accepts("ticket-1")
+    assert made.accepts("digest", "ticket-1")
     made.visitor_confirms(3, "KEY.ticket-3")
-    assert [made.accepts(f"ticket-{n}") for n in (1, 2, 3)] == [False, False, True]
+    assert [made.accepts("digest", f"ticket-{n}") for n in (1, 2, 3)] == [False, False, True]
 
 
 def test_pages_that_never_confirm_do_not_pile_up_tickets() -> None:
     made = session()
     for n in range(2, 100):
-        made.visitor_resumes(n, f"ticket-{n}", 1.0)
-    assert made.accepts("ticket-1")
-    assert sum(made.accepts(f"ticket-{n}") for n in range(100)) == 8
-    assert made.accepts("ticket-99")
+        made.visitor_resumes(n, "digest", f"ticket-{n}", "handover", 1.0)
+    assert made.accepts("digest", "ticket-1")
+    assert sum(made.accepts("digest", f"ticket-{n}") for n in range(100)) == 8
+    assert made.accepts("digest", "ticket-99")
 
 
 @pytest.mark.parametrize(("state", "waits_s"), [("waiting", 900.0), ("away", 600.0)])
@@ -262,7 +264,7 @@ def step(made: Session, kind: int, peer: int, now: float) -> list[Action]:
     agent = 10 + peer
     match kind:
         case 0:
-            return made.visitor_resumes(peer, f"t{now}", now)
+            return made.visitor_resumes(peer, "digest", f"t{now}", "handover", now)
         case 1:
             return made.visitor_leaves(peer, now)
         case 2:
@@ -300,3 +302,16 @@ def test_any_order_of_events_leaves_a_legal_state(events: list[tuple[int, int, f
         for action in actions:
             if isinstance(action, Forward):
                 assert set(action.peers) <= made.agents.keys()
+
+
+def test_a_handover_opens_the_session_once_for_another_site_of_the_visitor() -> None:
+    made = session()
+    assert not made.accepts("elsewhere", "ticket-1")
+    assert made.accepts("elsewhere", "handover-1")
+    made.visitor_resumes(NEXT_VISITOR, "elsewhere", "ticket-2", "handover-2", 1.0)
+    assert not made.accepts("elsewhere", "handover-1")
+    assert made.accepts("elsewhere", "ticket-2")
+    assert made.knows("digest") and made.knows("elsewhere") and not made.knows("third")
+    # Back on the first site, its own ticket is still good there, and only there.
+    assert made.accepts("digest", "ticket-1")
+    assert not made.accepts("elsewhere", "ticket-1")

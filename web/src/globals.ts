@@ -18,6 +18,8 @@ export interface Config {
   /** Absolute address of the visitor socket; "" for the one under base. */
   socket: string;
   identity: Identity;
+  /** Hosts of all sites behind the proxy, if there are several. */
+  hosts?: string[];
   /** The site carries our tag itself: there may be no proxy. */
   tag?: boolean;
   /** The page fills a frame of another page. */

@@ -76,6 +76,8 @@ export type ToVisitor =
       rules: Rules;
       /** How long the session waits for its visitor, in seconds. */
       away_s: number;
+      /** The ticket with which a page of another site behind the proxy may go on once. */
+      handover: string;
     }
   | { type: "agentjoin"; name: string }
   | { type: "agents"; names: string[] }

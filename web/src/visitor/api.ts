@@ -5,6 +5,7 @@ import { BUTTON_METHODS, watchButtons, watchKeys } from "./buttons";
 import { call, Events } from "./events";
 import { Face } from "./face";
 import { watchInvocations } from "./invoke";
+import { watchLinks } from "./leaving";
 import { VisitorSession } from "./session";
 import { type Params, paramsFrom } from "./start";
 
@@ -115,6 +116,7 @@ export function createApi(
       return true;
     },
   );
+  watchLinks(internal.config, () => session.handover);
   void face.account().then((account) => {
     if (account?.button.shown) face.showButton(true);
   });

@@ -31,6 +31,8 @@ export interface SessionHandlers {
 
 export class VisitorSession {
   key: string | undefined;
+  /** The ticket for a page of another site behind the same proxy. */
+  handover = "";
   private state: State = "idle";
   private agents: readonly string[] = [];
   private reconnecting = false;
@@ -153,6 +155,7 @@ export class VisitorSession {
       case "started":
       case "continued":
         this.resumeWindowMs = message.away_s * 1000;
+        this.handover = message.handover;
         this.onRunning(message.key, message.ticket, message.rules);
         break;
       case "agentjoin":
@@ -267,6 +270,7 @@ export class VisitorSession {
     clearTimeout(this.retryTimer);
     this.state = "idle";
     this.key = undefined;
+    this.handover = "";
     this.agents = [];
     this.reconnecting = false;
     this.continuedHere = false;
