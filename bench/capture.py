@@ -4,7 +4,7 @@
 
 Each engine runs in the same Chromium on the same made-up pages, in turn, on a fresh page each time.
 "main thread" is Chromium's own account (Performance.getMetrics, TaskDuration) from the start of the
-engine until nothing more happens, less what the page alone takes in as long; "longest" is the
+engine until nothing more happens, less what it takes in as long afterwards; "longest" is the
 longest task that Chromium reports (it reports those of 50 ms and more). rrweb and OpenReplay's
 tracker are installed from npm into .bench. Prints; asserts nothing.
 """
@@ -201,25 +201,36 @@ async () => {
 
 
 def snapshot(browser: Browser, site: str, runs: int) -> None:
-    print("\nFirst snapshot of a page: milliseconds, median of each run's fresh page")
-    print(f"{'nodes':>8}  {'engine':<12}{'main thread':>12}{'longest':>10}{'KB':>8}")
+    print("\nFirst snapshot of a page: milliseconds, median of each run's fresh page; and what the")
+    print("engine takes afterwards, while nothing happens, percent of one core")
+    print(f"{'nodes':>8}  {'engine':<12}{'main thread':>12}{'longest':>10}{'KB':>8}{'idle':>8}")
     for nodes in NODES:
-        found: dict[str, list[tuple[float, float, float]]] = {e: [] for e in ("none", *ENGINES)}
+        found: dict[str, list[tuple[float, ...]]] = {e: [] for e in ("none", *ENGINES)}
+        window_ms = SETTLE_MS + nodes / 40
         for _ in range(runs):
             for engine, results in found.items():
                 with opened(browser, f"{site}/{nodes}", engine) as (page, cdp):
                     before = busy_ms(cdp)
                     if engine != "none":
                         page.evaluate(START)
-                    page.wait_for_timeout(SETTLE_MS + nodes / 40)
+                    page.wait_for_timeout(window_ms)
+                    settled = busy_ms(cdp)
+                    page.wait_for_timeout(window_ms)
+                    idle = busy_ms(cdp) - settled
                     longest = page.evaluate("window.longest")
                     size = page.evaluate("(window.counts?.bytes ?? 0) / 1000")
-                    results.append((busy_ms(cdp) - before, longest, size))
-        idle = statistics.median(r[0] for r in found["none"])
+                    results.append((settled - before - idle, longest, size, idle))
+        alone, _, _, alone_idle = medians(found["none"])
         for engine in ENGINES:
-            busy, longest, size = (statistics.median(c) for c in zip(*found[engine], strict=True))
+            busy, longest, size, idle = medians(found[engine])
             shown = f"{longest:10.0f}" if longest else f"{'<50':>10}"
-            print(f"{nodes:>8}  {engine:<12}{busy - idle:12.0f}{shown}{size:8.0f}", flush=True)
+            rest = (idle - alone_idle) / window_ms * 100
+            text = f"{nodes:>8}  {engine:<12}{busy - alone:12.0f}{shown}{size:8.0f}{rest:8.1f}"
+            print(text, flush=True)
+
+
+def medians(results: list[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(statistics.median(column) for column in zip(*results, strict=True))
 
 
 def changes(browser: Browser, site: str, runs: int) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -530,3 +531,48 @@ def test_a_site_without_the_proxy_carries_the_tag(
 
 def html_attribute(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;")
+
+
+# -- a group's own words and colours -------------------------------------------------------------
+
+OWN = """
+mask = "none"
+terms_first = false
+language = "de"
+button = { text = "Help me <b>now</b>", background = "rgb(10, 60, 20)", color = "#ffff00", \
+corner = "top-left", shape = "square", shown = true }
+[groups.12345.settings.terms]
+title = "Before we start"
+text = "First paragraph.\\n\\nSecond <i>paragraph</i>."
+link = "https://shop.test/terms"
+link_text = "All of it"
+accept = "Fine"
+decline = "No"
+"""
+
+
+def test_words_and_looks_are_the_groups(tmp_path: Path, origin: Origin, browser: Browser) -> None:
+    with running_stack(tmp_path, origin.url, settings=OWN) as stack:
+        context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
+        context.set_default_timeout(10_000)
+        for script in (OPEN_UI, LISTEN):
+            context.add_init_script(script)
+        page = context.new_page()
+        page.goto(stack.visitor_url + "/")
+        expect(button(page)).to_have_text("Help me <b>now</b>")  # shown at load, and no HTML
+        expect(button(page)).to_have_css("background-color", "rgb(10, 60, 20)")
+        expect(button(page)).to_have_css("color", "rgb(255, 255, 0)")
+        box = button(page).bounding_box()
+        assert box is not None and (box["x"], box["y"]) == (20, 20)
+        call(page, "showTerms()")
+        expect(dialog(page).locator("h2")).to_have_text("Before we start")
+        expect(dialog(page).locator("p").nth(1)).to_have_text("Second <i>paragraph</i>.")
+        link = dialog(page).get_by_role("link", name="All of it")
+        expect(link).to_have_attribute("href", "https://shop.test/terms")
+        expect(link).to_have_attribute("rel", "noopener noreferrer")
+        expect(dialog(page).get_by_role("button", name="Fine")).to_be_visible()
+        dialog(page).get_by_role("button", name="No").click()
+        button(page).click()  # one click starts
+        wait_for(page, "sessionstart")
+        expect(bar(page)).to_contain_text("Sie teilen diese Seite")
+        context.close()

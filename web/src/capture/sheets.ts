@@ -7,7 +7,7 @@ import type { Privacy } from "./privacy";
 import { adoptedTexts, type Serializer } from "./serialize";
 
 /** Rules read again in one look, all sheets together: an edit within a rule is found by its text. */
-const RULES_A_LOOK = 50;
+const RULES_A_LOOK = 20;
 
 interface Seen {
   sheet: CSSStyleSheet | null;
