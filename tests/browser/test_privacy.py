@@ -435,3 +435,27 @@ def test_hidden_text_keeps_the_layout(
     compare()
     visitor.set_viewport_size({"width": 330, "height": 700})
     compare()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_without_any_rule_a_marked_element_still_hides_its_words(
+    stack: Stack, visitor: Page, late: bool
+) -> None:
+    """What style sheets put into the page, too, as soon as something is marked."""
+    sent = everything_sent(visitor)
+    visitor.goto(stack.visitor_url + "/")
+    mark = "document.body.insertAdjacentHTML('beforeend', '<p class=\"glance_masked c\">x')"
+    if not late:
+        visitor.evaluate(mark)
+    visitor.evaluate("document.body.insertAdjacentHTML('beforeend', '<style>i { top: 0 }</style>')")
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+    until(visitor, "!!GLANCE.Cobrowse._internal.capture")
+    swept(visitor, sent, "begun")
+    if late:
+        visitor.evaluate(mark)
+        swept(visitor, sent, "marked")
+    rule = "'.c::before { content: \"qXwordZq\" }'"
+    visitor.evaluate(f"document.querySelector('style').sheet.insertRule({rule})")
+    swept(visitor, sent, "done")
+    assert "qXwordZq" not in readable(sent)
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")

@@ -77,7 +77,7 @@ function importText(rule: CSSImportRule, privacy: Privacy): string {
  * properties, where the rule is about something hidden or about nothing that is there.
  */
 function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
-  if (!privacy.hidesAnything) return text;
+  if (!privacy.hidesWords) return text;
   const nested = (rule as CSSGroupingRule).cssRules;
   if (rule.type === STYLE_RULE) {
     const style = rule as CSSStyleRule;
@@ -125,7 +125,7 @@ export function ownSheetText(element: Element, sheet: CSSStyleSheet, privacy: Pr
   const asWritten =
     written.includes("var(") &&
     !/@import/i.test(written) &&
-    !(privacy.hidesAnything && needsCare(written)) &&
+    !(privacy.hidesWords && needsCare(written)) &&
     isAsWritten(sheet, written);
   return asWritten ? withoutAddresses(withoutComments(written)) : sheetText(sheet, privacy);
 }

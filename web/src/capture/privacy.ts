@@ -53,6 +53,7 @@ export class Privacy {
     passwords: WeakSet<Node>,
   ) {
     this.secrets = new Secrets(passwords);
+    this.hidesWords = rules.mask !== "none" || rules.selectors.length > 0 || isMarked(document);
     const own = rules.selectors.filter(isSelector);
     const parts = [MARKED, ...own];
     if (rules.mask === "inputs") parts.push(FIELDS, EDITABLE);
@@ -62,9 +63,10 @@ export class Privacy {
     if (own.length < rules.selectors.length) this.rules = { ...rules, mask: "text" };
   }
 
-  get hidesAnything(): boolean {
-    return this.rules.mask !== "none" || this.rules.selectors.length > 0;
-  }
+  /** Whether words that style sheets put into the page may belong to something hidden. */
+  hidesWords: boolean;
+  /** Words have left before that was so: the page must be sent afresh. */
+  isLate = false;
 
   /** Whether a page at this address is hidden whole. */
   hidesPage(address: string): boolean {
@@ -76,6 +78,9 @@ export class Privacy {
   /** Decide about an element. insideHidden: whether what it is in is hidden. */
   decide(element: Element, insideHidden: boolean): boolean {
     const hidden = insideHidden || this.isNamed(element);
+    if (hidden && !this.hidesWords && matches(element, MARKED)) {
+      this.hidesWords = this.isLate = true;
+    }
     if (hidden) this.hidden.add(element);
     else this.hidden.delete(element);
     return hidden;
@@ -156,7 +161,8 @@ export class Privacy {
 
   private foreign(name: string, value: string, hidden: boolean): string | undefined {
     if (REFERENCE.has(name)) return value.startsWith("#") ? value : undefined;
-    if (hidden && /^(?:aria-|data-)|label|title|alt$/.test(name)) return undefined;
+    if (hidden && /^aria-|label|title|alt$/.test(name)) return undefined;
+    if (name.startsWith("data-") && (hidden || !this.isKnown(name, "["))) return undefined;
     return withoutAddresses(value);
   }
 
@@ -233,6 +239,10 @@ function shapeOnly(style: string): string {
     )
     .filter((part) => !/url\(|["']/i.test(part))
     .join(";");
+}
+
+function isMarked(page: Document): boolean {
+  return !!page.querySelector(MARKED);
 }
 
 function isSelector(selector: string): boolean {

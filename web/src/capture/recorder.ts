@@ -21,6 +21,8 @@ const SWEEP_MS = 100;
 /** A page that is being resized, or that breaks us, gets its keyframe when it has come to rest. */
 const REST_MS = 250;
 
+const MAX_FAILURES = 5;
+
 type Root = Document | ShadowRoot;
 
 export class Recorder implements Capture {
@@ -41,6 +43,7 @@ export class Recorder implements Capture {
   private scrolled: Element[] = [];
   private hasHiddenText = false;
   private slicing = false;
+  private failures = 0;
   private isHidden = false;
   private told = "";
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
@@ -158,9 +161,10 @@ export class Recorder implements Capture {
       if (this.serializer.isSpent) break;
     }
     if (pending.size) {
-      setTimeout(() => this.slice());
+      setTimeout(() => this.guard(() => this.slice()));
     } else {
       this.slicing = false;
+      this.failures = 0;
       this.tellScrolled();
       this.outgoing.add(["complete"]);
     }
@@ -170,7 +174,7 @@ export class Recorder implements Capture {
   private goOn(): void {
     if (!this.slicing && this.serializer.pending.size) {
       this.slicing = true;
-      setTimeout(() => this.slice());
+      setTimeout(() => this.guard(() => this.slice()));
     }
     if (!this.slicing) this.tellScrolled();
   }
@@ -200,13 +204,15 @@ export class Recorder implements Capture {
     try {
       work();
     } catch {
-      this.keyframeSoon(REST_MS);
+      // Again and again: then it is this page.
+      if (++this.failures > MAX_FAILURES) this.stop();
+      else this.keyframeSoon(REST_MS);
     }
   }
 
   private keyframeSoon(wait: number): void {
     clearTimeout(this.keyframeTimer);
-    this.keyframeTimer = setTimeout(() => this.keyframe(), wait);
+    this.keyframeTimer = setTimeout(() => this.guard(() => this.keyframe()), wait);
   }
 
   /** Events that end inside a shadow tree or a frame are heard only there. */
@@ -385,6 +391,10 @@ export class Recorder implements Capture {
 
   /** A new sheet speaks of names that were held back as meaning nothing. */
   private tellNews(): void {
+    if (this.privacy.isLate) {
+      this.privacy.isLate = false;
+      this.keyframeSoon(0);
+    }
     for (const key of this.privacy.news.splice(0)) {
       const name = CSS.escape(key.slice(1));
       const [selector, attribute] = key.startsWith("[")
