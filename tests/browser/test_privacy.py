@@ -95,6 +95,9 @@ PROBES = [
           '<picture><source srcset="/§"></picture><input type=image src="/§">'),
     Probe("address in CSS", ALL,
           '<style>.u { background: url(/§); }</style><p class=u style="background: url(/§)">x'),
+    Probe("addresses that a style sheet asks for", ALL,
+          '<style>[src$=".svg"], [action*=a], [data], [poster] { color: red }</style>'
+          '<img src="/§.svg"><form action="/a§"></form><video poster="/§"></video>'),
     Probe("title of the page", ALL, before='document.title = "§"',
           after='document.title = "§ again"'),
     Probe("query of the address", ALL, before='history.replaceState(null, "", "?q=§")',
@@ -456,6 +459,14 @@ def test_without_any_rule_a_marked_element_still_hides_its_words(
         swept(visitor, sent, "marked")
     rule = "'.c::before { content: \"qXwordZq\" }'"
     visitor.evaluate(f"document.querySelector('style').sheet.insertRule({rule})")
+    visitor.evaluate(
+        """() => {
+          const heading = document.querySelector("h1");
+          heading.className = "glance_masked";
+          heading.firstChild.data = "qXlaterZq";
+        }"""
+    )
     swept(visitor, sent, "done")
     assert "qXwordZq" not in readable(sent)
+    assert "qXlaterZq" not in readable(sent)
     visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
