@@ -107,6 +107,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "en", "de", "fr", "es", "pt", "ja", "ar"],
         Meta(description="What visitors read; `auto` is the page's language, then the browser's."),
     ] = "auto"
+    share_interface: Annotated[
+        bool, Meta(description="Agents see our own button, terms and bar in the page, too.")
+    ] = False
     waiting_s: Annotated[
         float, Meta(gt=0, le=86_400, description="How long a session waits for its first agent.")
     ] = 15 * 60

@@ -121,5 +121,5 @@ def file_response(request: Request, content: bytes, media_type: str) -> Response
 
 def _public(account: AccountSettings) -> dict[str, object]:
     """Without what is hidden, which visitors' pages get only for a session."""
-    names = ("trusted_domains", "terms_first", "language", "away_s", "button", "terms")
+    names = ("trusted_domains", "terms_first", "language", "share_interface", "button", "terms")
     return {name: getattr(account, name) for name in names}

@@ -72,7 +72,7 @@ def named(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(site: Pages, named: Browser) -> Iterator[Visit]:
-    context = named.new_context(viewport=VIEWPORT)
+    context = named.new_context(viewport=VIEWPORT, ignore_https_errors=True)
     context.set_default_timeout(TIMEOUT_MS)
     for script in (OPEN_UI, LISTEN, SOCKETS):
         context.add_init_script(script)
@@ -141,6 +141,18 @@ def test_another_host_of_the_same_site(visit: Visit, host: str) -> None:
     call(visit.page, "stopSession()")
     wait_for(visit.page, "sessionend")
     assert visit.page.evaluate("document.cookie") == ""
+
+
+def test_from_http_to_https(visit: Visit) -> None:
+    secure = visit.url("a.shop.test", "/two").replace("http:", "https:")
+    visit.page.goto(secure)
+    wait_for(visit.page, "sessioncontinue")
+    visit.goes_on("two")
+    expect(visit.agent.locator("#url")).to_have_text(secure)
+    visit.page.reload()
+    wait_for(visit.page, "sessioncontinue")
+    call(visit.page, "stopSession()")
+    wait_for(visit.page, "sessionend")
 
 
 def test_another_site_behind_the_same_proxy(tmp_path: Path, site: Pages, named: Browser) -> None:

@@ -53,6 +53,7 @@ mask_query = true
 trusted_domains = ["chat.test", "*.help.test"]
 terms_first = false
 language = "de"
+share_interface = true
 waiting_s = 60
 away_s = 120
 [groups.72937.settings.button]

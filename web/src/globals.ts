@@ -89,6 +89,8 @@ export interface Internal {
   calls: Call[];
   /** Messages for the API from other windows that have not been looked at yet. */
   early: MessageEvent[];
+  /** How many were not let through: nobody else is told. */
+  refused: number;
   /** Set by the loader: look at them. */
   hear?: () => void;
   /** Shadow roots, closed ones too, noted from the first moment. */

@@ -52,6 +52,7 @@ const RETRY_MS = 2e3;
     config,
     calls,
     early: [],
+    refused: 0,
     closed,
     native: { fetch, WebSocket, JSON, Promise, attachShadow },
     own,

@@ -38,7 +38,8 @@ export interface AccountSettings {
   trusted_domains: string[];
   terms_first: boolean;
   language: string;
-  away_s: number;
+  /** Agents see our own interface too. */
+  share_interface: boolean;
   button: {
     shown: boolean;
     text: string;

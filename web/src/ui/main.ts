@@ -1,6 +1,6 @@
 // What visitors see of us: start button, terms and the bar of a running session. Loaded when the first
 // of them is to be shown.
-import type { CobrowseWindow, SessionShown, Ui, UiHandlers } from "../globals";
+import type { CobrowseWindow, Internal, SessionShown, Ui, UiHandlers } from "../globals";
 import type { AccountSettings } from "../wire";
 import { type Words, wordsFor } from "../words";
 import { element } from "./element";
@@ -21,8 +21,8 @@ class VisitorUi implements Ui {
   constructor(
     private readonly settings: AccountSettings,
     private readonly handlers: UiHandlers,
+    { closed, native }: Internal,
     ignored: WeakSet<Node>,
-    attachShadow: typeof Element.prototype.attachShadow,
   ) {
     const wanted =
       settings.language === "auto"
@@ -30,10 +30,12 @@ class VisitorUi implements Ui {
         : [settings.language];
     const { language, words } = wordsFor(wanted);
     this.words = words;
-    ignored.add(this.host);
     this.host.lang = language;
     this.host.dir = words.dir;
+    const { attachShadow = Element.prototype.attachShadow } = native;
     this.root = attachShadow.call(this.host, { mode: "closed" });
+    if (settings.share_interface) closed.set(this.host, this.root);
+    else ignored.add(this.host);
     this.root.adoptedStyleSheets = [sheetFor(settings)];
   }
 
@@ -212,7 +214,6 @@ function remembered(what: "get" | "set", value = ""): string {
 
 const internal = (window as CobrowseWindow).GLANCE?.Cobrowse?._internal;
 if (internal) {
-  const { attachShadow = Element.prototype.attachShadow } = internal.native;
   internal.startUi = (settings, handlers, { ignored }) =>
-    new VisitorUi(settings, handlers, ignored, attachShadow);
+    new VisitorUi(settings, handlers, internal, ignored);
 }

@@ -8,9 +8,6 @@ interface Invocation {
   groupid?: unknown;
 }
 
-/** Calls that were not let through: nobody is told of them. */
-export const refused = { count: 0 };
-
 /**
  * Whether a window of this origin may call. A domain is a host, with or without a port, or "*." and a
  * host for all below it; it must come by https, unless it is this machine.
@@ -42,7 +39,7 @@ export function watchInvocations(
     const { func, args, groupid } = Object(asked) as Invocation;
     const settings = String(groupid) === internal.config.group ? await account() : undefined;
     const trusts = settings && isTrusted(origin, settings.trusted_domains);
-    if (!trusts || typeof func !== "string" || !call(func, args)) refused.count++;
+    if (!trusts || typeof func !== "string" || !call(func, args)) internal.refused++;
   };
   internal.hear = () => {
     for (const event of internal.early.splice(0)) void hear(event);
