@@ -25,6 +25,7 @@ _TREE = """
     const attributes = [...node.attributes]
       .filter(({ name }) => !unequal.has(name) && name !== "cobrowse-hover")
       .filter(({ name }) => !(name === "id" && node.tagName === "INPUT"))
+      .filter(({ name }) => node.type !== "hidden" || name === "type")
       .filter(({ name }) => !/^(?:data-|auto|novalidate)/.test(name))
       .map(({ name, value }) => `${name}=${value}`);
     shown.push(attributes.sort().join(" "));

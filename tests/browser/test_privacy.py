@@ -23,6 +23,7 @@ SETTINGS = """
 mask = "{mask}"
 masked_elements = [
   {{ selector = ".m" }}, {{ selector = ".wrap > .n" }}, {{ selector = "#sibling + p" }},
+  {{ selector = ".state:checked + p" }},
 ]
 masked_pages = ["/branches*"]
 mask_title = true
@@ -195,6 +196,47 @@ PROBES = [
           after="at.firstChild.style.setProperty('--j', '§')"),
     Probe("content by attr()", ALL, '<style>.k::before { content: attr(data-k); }</style>'
           '<p class="m k" data-k="§">x</p>'),
+    # What an attacker found.
+    Probe("style and script in SVG", ALL,
+          '<svg><style>/* § */ .m::after { content: "§" } .q { --x: "§" }</style>'
+          '<script type="application/json">"§"</script></svg>'),
+    Probe("selector with a parent, in a shadow tree", ALL, "<p></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML = "<div><u class=n>x</u></div>"',
+          "const inner = at.firstChild.shadowRoot.firstChild; inner.className = 'wrap';"
+          'inner.firstChild.firstChild.data = "§"'),
+    Probe("selector with a parent, in a frame", ALL, "<iframe></iframe>",
+          "at.firstChild.contentDocument.body.innerHTML = '<div><u class=n>x</u></div>'",
+          "const inner = at.firstChild.contentDocument.body.firstChild; inner.className = 'wrap';"
+          'inner.firstChild.firstChild.data = "§"'),
+    Probe("selector with a state", ALL, '<input type=checkbox class=state><p>x</p>',
+          after='at.firstChild.checked = true; at.lastChild.firstChild.data = "§"'),
+    Probe("foreign attributes", ALL,
+          '<p class=m><math alttext="§"><mi>x</mi></math><svg value="§" name="§" v-text="§">'
+          '<set attributeName=x to="§"/><a href="#§"><use xlink:href="#§"/></a></svg></p>'),
+    Probe("inline styles that are hard to read", ALL,
+          '<p class=m style="/* § */ color: red">x<p class=m style="color:red; /**/ --x: §">x'
+          '<p class=m style="--x: {a: 1; b: §}">x'
+          '<p class=m style="grid-area: §; font-family: §">x'),
+    Probe("other words in rules", ALL,
+          '<style>.lw { list-style-type: "§ words"; quotes: "§ open" "b" }'
+          '@counter-style cw { system: cyclic; symbols: "§ sym"; suffix: "§" }</style>'
+          '<p class="m lw">x</p>'),
+    Probe("custom properties without quotes", ALL,
+          '<style>.uq { --x: §; color: var(--x) }</style><p class="m uq">x</p>'),
+    Probe("custom property of a hidden host", ALL, "<p class=m></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML ='
+          "'<style>:host, b { --x: \"§\" } * { --y: \"§\" }</style><b>x</b>'"),
+    Probe("custom property in a nested rule", ALL,
+          '<style>.nr { color: red; & { --x: "§ words" } }</style><p class="m nr">x</p>'),
+    Probe("title of a hidden field", ALL, '<input type=hidden title="§" placeholder="§">'
+          '<input type=file title="§" aria-label="§">'),
+    Probe("card in a select", ALL,
+          '<select autocomplete="cc-exp-month"><option>a<option selected>§</select>'),
+    Probe("an error of ours", ALL, "<p>x</p>",
+          after='const image = document.createElement("img"); image.name = "querySelectorAll";'
+          'document.body.append(image); at.firstChild.className = "m";'
+          'setTimeout(() => { at.firstChild.firstChild.data = "§"; }, 0);'
+          "setTimeout(() => image.remove(), 20)"),
     # What the mode hides.
     Probe("field", FORMS, '<input value="§">'),
     Probe("field typed", FORMS, "<input>", after=TYPE),

@@ -15,6 +15,8 @@ export interface Reports {
   sheet(element: Element): void;
   picture(element: Element): void;
   field(element: Element): void;
+  /** Every document and shadow tree that the copy has. */
+  roots(): Iterable<Document | ShadowRoot>;
   /** A document is another one now, perhaps in another layout mode. */
   document(page: Document): void;
 }
@@ -56,9 +58,7 @@ export class Changes {
     }
     const before = this.numbers.next;
     for (const element of attributes.keys()) this.noteStale(element, gone, came);
-    if (this.privacy.dependsOnOthers && (gone.size || came.size || attributes.size)) {
-      this.noteStaleByOthers(gone, came);
-    }
+    if (this.privacy.dependsOnOthers) this.noteStaleByOthers(gone, came);
     this.remove(gone, came);
     this.serializer.begin(performance.now() + SLICE_MS);
     for (const node of came) this.insert(node, came);
@@ -98,10 +98,20 @@ export class Changes {
     came.add(element);
   }
 
+  /** What selectors name by its surroundings or its state: no mutation tells of all of that. */
   private noteStaleByOthers(gone: Set<Node>, came: Set<Node>): void {
-    for (const element of document.querySelectorAll(this.privacy.selector)) {
-      this.noteStale(element, gone, came);
+    for (const root of this.reports.roots()) {
+      for (const element of dom.all(root, this.privacy.selector)) {
+        this.noteStale(element, gone, came);
+      }
     }
+  }
+
+  /** Look whether something has become hidden, or is no longer. */
+  recheck(): void {
+    const stale = new Set<Node>();
+    if (this.privacy.dependsOnOthers) this.noteStaleByOthers(stale, stale);
+    if (stale.size) this.renew([...stale]);
   }
 
   private remove(gone: Set<Node>, came: Set<Node>): void {

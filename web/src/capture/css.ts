@@ -3,8 +3,6 @@
 import { localName } from "./dom";
 import type { Privacy } from "./privacy";
 
-const ADDRESS =
-  /url\(\s*(?:"([^"\\]|\\[\s\S])*"|'([^'\\]|\\[\s\S])*'|([^"'()\s\\]|\\[\s\S])*)\s*\)/gi;
 const STRING = /"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'/g;
 const WORDS = /[\p{L}\p{N}][^\p{L}\p{N}]*[\p{L}\p{N}][^\p{L}\p{N}]*[\p{L}\p{N}]/u;
 // Rules of a frame's document are of other classes than ours: their numbers are the same.
@@ -15,14 +13,36 @@ const KEYFRAMES_RULE = 7;
 
 /** A style text without the addresses that it names: the copy must ask the site for nothing. */
 export function withoutAddresses(text: string): string {
-  if (!text.includes("url(") && !/url\(/i.test(text)) return text;
-  return text.replace(ADDRESS, (found) =>
-    /^url\(\s*["']?(?:data:|#)/i.test(found) ? found : "url(about:invalid)",
-  );
+  const opening = /url\(|image-set\(/gi;
+  if (!opening.test(text)) return text;
+  opening.lastIndex = 0;
+  let out = "";
+  let from = 0;
+  for (let found = opening.exec(text); found; found = opening.exec(text)) {
+    const end = endOfAddress(text, opening.lastIndex);
+    const inside = text.slice(opening.lastIndex, Math.min(end, opening.lastIndex + 12)).trimStart();
+    out += text.slice(from, found.index);
+    const harmless = /^["']?(?:data:|#)/i.test(inside) && found[0].length === 4;
+    out += harmless ? text.slice(found.index, end) : "url(about:invalid)";
+    from = opening.lastIndex = end;
+  }
+  return out + text.slice(from);
 }
 
-const COMMENT =
-  /("(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|url\([^"')]*\))|\/\*[\s\S]*?(?:\*\/|$)/gi;
+/** The index behind the ")" that ends an address, whatever is quoted before it. */
+function endOfAddress(text: string, from: number): number {
+  let quote = "";
+  for (let at = from; at < text.length; at++) {
+    const character = text[at] as string;
+    if (character === "\\") at++;
+    else if (quote) quote = character === quote ? "" : quote;
+    else if (character === '"' || character === "'") quote = character;
+    else if (character === ")") return at + 1;
+  }
+  return text.length;
+}
+
+const COMMENT = /("(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*')|\/\*[\s\S]*?(?:\*\/|$)/g;
 
 function withoutComments(text: string): string {
   return text.replace(COMMENT, (_, kept: string | undefined) => kept ?? " ");
@@ -30,7 +50,10 @@ function withoutComments(text: string): string {
 
 function withoutWords(value: string): string {
   return value.replace(STRING, (string) => {
-    const plain = string.replace(/\\[0-9a-f]{1,6}\s?/gi, "");
+    const plain = string.replace(/\\([0-9a-f]{1,6})\s?/gi, (_, hex: string) => {
+      const code = Number.parseInt(hex, 16);
+      return code < 0x110000 ? String.fromCodePoint(code) : "";
+    });
     return WORDS.test(plain) ? '"•••"' : string;
   });
 }
@@ -59,8 +82,9 @@ function ruleText(rule: CSSRule, privacy: Privacy): string {
   return needsCare(text) ? carefulText(rule, text, privacy) : text;
 }
 
+/** Whether a rule's text has strings or custom properties in it. */
 function needsCare(text: string): boolean {
-  return (text.includes("content:") || text.includes("--")) && /["']/.test(text);
+  return /["']|--[\w-]*\s*:/.test(text);
 }
 
 function importText(rule: CSSImportRule, privacy: Privacy): string {
@@ -89,29 +113,56 @@ function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
   return `${text.slice(0, text.indexOf("{") + 1)}\n${rulesText(nested, privacy)}\n}`;
 }
 
+/** Properties whose strings are names of files and fonts, not words in the page. */
+const UNSEEN = /^(?:font|font-family|src|font-feature-settings|font-variation-settings|grid.*)$/;
+
 function declarations(rule: CSSStyleRule, privacy: Privacy): string {
   const out: string[] = [];
-  const { style } = rule;
-  let hidesProperties: boolean | undefined;
+  let hides: boolean | undefined;
   // cssText has the shorthands that reading property by property would take apart.
-  for (const declaration of split(style.cssText)) {
+  for (const declaration of split(rule.style.cssText)) {
     const name = declaration.slice(0, declaration.indexOf(":")).trim().toLowerCase();
-    if (!/["']/.test(declaration)) {
-      out.push(declaration);
-    } else if (name.startsWith("--")) {
-      hidesProperties ??= privacy.hidesRule(rule.selectorText);
-      out.push(hidesProperties ? withoutWords(declaration) : declaration);
+    if (name.startsWith("--")) {
+      hides ??= isNested(rule) || privacy.hidesRule(rule.selectorText, rootOf(rule));
+      if (!hides || isMeasure(declaration)) out.push(declaration);
     } else {
-      out.push(name === "content" ? withoutWords(declaration) : declaration);
+      out.push(UNSEEN.test(name) ? declaration : withoutWords(declaration));
     }
   }
   return out.join(";");
 }
 
+/** A value of numbers, colours and references: it says nothing. */
+function isMeasure(declaration: string): boolean {
+  const value = declaration.slice(declaration.indexOf(":") + 1);
+  const rest = value
+    .replace(/--[\w-]+/g, "")
+    .replace(/#[\da-f]{3,8}\b/gi, "")
+    .replace(/[-+]?[\d.]+(?:%|[a-z]{1,4}\b)?/gi, "")
+    .replace(
+      /\b(?:var|calc|rgba?|hsla?|min|max|clamp|inherit|initial|none|auto|transparent)\b/gi,
+      "",
+    );
+  return !/[\p{L}\p{N}\\"']/u.test(rest) && value.length < 200;
+}
+
+/** Whether what the rule is about depends on a rule around it. */
+function isNested(rule: CSSRule): boolean {
+  for (let around = rule.parentRule; around; around = around.parentRule) {
+    if (around.type === STYLE_RULE || "start" in around) return true;
+  }
+  return false;
+}
+
+/** The root whose elements a rule is about; undefined for an adopted or imported sheet's. */
+function rootOf(rule: CSSRule): Document | ShadowRoot | undefined {
+  return rule.parentStyleSheet?.ownerNode?.getRootNode() as Document | ShadowRoot | undefined;
+}
+
 /** Declarations of a style text: split at the semicolons outside strings and brackets. */
 export function split(text: string): string[] {
   const found = text.match(
-    /(?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|\([^()]*\)|[^;"'(]|\()+/g,
+    /(?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|\([^()]*\)|[^;"'(]+|\()+/g,
   );
   return (found ?? []).map((declaration) => declaration.trim()).filter(Boolean);
 }

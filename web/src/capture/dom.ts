@@ -40,6 +40,28 @@ export function attribute(element: Element, name: string): string | null {
   return nativeGet.call(element, name);
 }
 
+const allInDocument = Document.prototype.querySelectorAll;
+const allInFragment = DocumentFragment.prototype.querySelectorAll;
+
+export function all(root: Document | ShadowRoot, selector: string): NodeListOf<Element> {
+  const find = nodeType(root) === DOCUMENT_NODE ? allInDocument : allInFragment;
+  return find.call(root, selector) as NodeListOf<Element>;
+}
+
+const documentSheets = getter<Document, CSSStyleSheet[]>(Document.prototype, "adoptedStyleSheets");
+
+export function adoptedSheets(root: Document | ShadowRoot): CSSStyleSheet[] {
+  return nodeType(root) === DOCUMENT_NODE
+    ? [...(documentSheets(root as Document) ?? [])]
+    : [...(root.adoptedStyleSheets ?? [])];
+}
+
+const rects = Element.prototype.getClientRects;
+
+export function isLaidOut(element: Element): boolean {
+  return rects.call(element).length > 0;
+}
+
 export const ELEMENT = 1;
 export const TEXT = 3;
 export const CDATA = 4;

@@ -9,7 +9,7 @@ const MAX_LINES = 200;
 export function hiddenText(text: Text): string | Hidden {
   const { data } = text;
   if (!/\S/.test(data)) return data;
-  const range = text.ownerDocument.createRange();
+  const range = new Range(); // a form may be named createRange
   range.selectNodeContents(text);
   const widths: number[] = [];
   let top = Number.NaN;

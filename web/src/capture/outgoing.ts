@@ -49,6 +49,11 @@ export class Outgoing {
     else queueMicrotask(() => this.flush());
   }
 
+  /** Forget what waits: the next thing is a keyframe. */
+  drop(): void {
+    this.lose();
+  }
+
   close(): void {
     this.closed = true;
     this.clear();

@@ -3,13 +3,14 @@
 import { HTML } from "../ops";
 import type { Rules } from "../wire";
 import { matchesAddress } from "./address";
-import { split, withoutAddresses } from "./css";
-import { around, localName, matches, namespaceOf } from "./dom";
+import { withoutAddresses } from "./css";
+import { all, around, localName, matches, namespaceOf } from "./dom";
 import { looksLikeCard, Secrets } from "./secrets";
 
 /** Stands for any hidden value, so that its length tells nothing. */
 const MASK = "••••••••";
 const MARKED = ".glance_masked,[glance_masked]:not([glance_masked=false i])";
+const ALWAYS = "input[type=hidden i],input[type=file i]";
 const FIELDS = "input,textarea,select,datalist,output,progress,meter";
 const EDITABLE = "[contenteditable]:not([contenteditable=false i])";
 
@@ -31,6 +32,17 @@ const NEVER =
 const STATEFUL = names("value checked selected");
 const HAS_VALUE = names("input textarea select option button param data");
 const REFERENCE = names("href xlink:href");
+
+/** Of hidden drawings: where and how large, in numbers. */
+const GEOMETRY = names(`d x y x1 y1 x2 y2 cx cy r rx ry width height viewbox points transform
+  preserveaspectratio offset opacity stroke-width fill stroke`);
+const MEASURE =
+  /^(?:[MmLlHhVvCcSsQqTtAaZzEe\d\s.,+%-]*|none|currentColor|#[\da-f]{3,8}|(?:(?:translate|rotate|scale|matrix|skew[XY])\([\d\s.,+e-]*\)\s*)+)$/;
+/** Layout of a hidden element, in properties that take no names. */
+const LAYOUT =
+  /^(?:display|position|float|clear|top|right|bottom|left|inset.*|(?:min-|max-)?(?:width|height|inline-size|block-size)|margin.*|padding.*|border-.*(?:width|style|radius|color|collapse|spacing)|box-sizing|overflow.*|flex-(?:grow|shrink|basis|direction|wrap)|justify-.*|align-.*|order|(?:row-|column-)?gap|font-(?:size|weight|style)|line-height|text-(?:align|indent)|white-space.*|vertical-align|visibility|opacity|z-index|transform|color|background-color|letter-spacing|word-spacing|aspect-ratio|direction|writing-mode|table-layout)$/;
+const KEYWORD =
+  /^(?:|\d{1,5}(?:\.\d+)?%?|ltr|rtl|auto|left|right|center|top|bottom|middle|baseline|justify|hard|soft|off|true|false|plaintext-only|until-found|manual|hint|yes|no|text|search|tel|url|email|password|date|month|week|time|datetime-local|number|range|color|checkbox|radio|file|submit|image|reset|button|hidden|disabled|readonly|required|open|multiple|nowrap|inert|reversed|noshade)$/i;
 
 function names(text: string): Set<string> {
   return new Set(text.split(/\s+/));
@@ -55,7 +67,7 @@ export class Privacy {
     this.secrets = new Secrets(passwords);
     this.hidesWords = rules.mask !== "none" || rules.selectors.length > 0 || isMarked(document);
     const own = rules.selectors.filter(isSelector);
-    const parts = [MARKED, ...own];
+    const parts = [MARKED, ALWAYS, ...own];
     if (rules.mask === "inputs") parts.push(FIELDS, EDITABLE);
     this.selector = parts.join(",");
     this.dependsOnOthers = own.some((selector) => /[\s>+~:]/.test(selector.trim()));
@@ -133,14 +145,11 @@ export class Privacy {
     const tag = localName(element);
     switch (name) {
       case "style":
-        return withoutAddresses(hidden ? shapeOnly(value) : value);
+        return hidden ? shapeOnly(element) : withoutAddresses(value);
       case "class":
         return hidden ? this.knownTokens(value, ".") : value;
       case "id":
         return hidden ? this.knownTokens(value, "#") || undefined : value;
-      case "type":
-        // A hidden field may be of a type that cannot hold the mask.
-        return value;
     }
     if (
       name.startsWith("on") ||
@@ -151,7 +160,8 @@ export class Privacy {
     )
       return undefined;
     if (namespaceOf(element) !== HTML) return this.foreign(name, value, hidden);
-    if (SHAPE.has(name)) return value;
+    if (SHAPE.has(name))
+      return !hidden || name === "slot" || KEYWORD.test(value) ? value : undefined;
     if (name === "href" && (tag === "a" || tag === "area")) return "#"; // :any-link
     if (hidden) return undefined;
     if (STATEFUL.has(name) && HAS_VALUE.has(tag)) return undefined;
@@ -160,9 +170,9 @@ export class Privacy {
   }
 
   private foreign(name: string, value: string, hidden: boolean): string | undefined {
-    if (REFERENCE.has(name)) return value.startsWith("#") ? value : undefined;
-    if (hidden && /^aria-|label|title|alt$/.test(name)) return undefined;
-    if (name.startsWith("data-") && (hidden || !this.isKnown(name, "["))) return undefined;
+    if (REFERENCE.has(name)) return !hidden && value.startsWith("#") ? value : undefined;
+    if (hidden) return GEOMETRY.has(name.toLowerCase()) && MEASURE.test(value) ? value : undefined;
+    if (name.startsWith("data-") && !this.isKnown(name, "[")) return undefined;
     return withoutAddresses(value);
   }
 
@@ -185,12 +195,14 @@ export class Privacy {
     this.news.length = 0;
   }
 
-  /** Whether a rule may be about something that is hidden. */
-  hidesRule(selector: string): boolean {
-    if (this.rules.mask === "text") return true;
-    if (/^(?::root|html|body|\*|:host)$/.test(selector.trim())) return false;
+  /** Whether a rule of a root's sheet may be about something that is hidden. */
+  hidesRule(selector: string, root: Document | ShadowRoot | undefined): boolean {
+    if (this.rules.mask === "text" || !root || /&|:scope/.test(selector)) return true;
+    const outside = around(root);
+    if (outside && this.hidden.has(outside)) return true;
+    if (root === document && /^(?::root|html|body|\*)$/.test(selector.trim())) return false;
     try {
-      const found = document.querySelectorAll(selector.replace(/::[\w-]+(?:\([^)]*\))?/g, ""));
+      const found = all(root, selector.replace(/::[\w-]+(?:\([^)]*\))?/g, ""));
       const isHidden = (element: Element) =>
         this.hidden.has(element) || element.closest(this.selector);
       return found.length === 0 || [...found].some(isHidden);
@@ -231,14 +243,18 @@ function hasWord(text: string, wanted: string): boolean {
   return false;
 }
 
-/** Of an inline style, what gives shape and says nothing. */
-function shapeOnly(style: string): string {
-  return split(style)
-    .filter(
-      (part) => !/^(?:--|content|counter|quotes|background|list-style|cursor|mask)/i.test(part),
-    )
-    .filter((part) => !/url\(|["']/i.test(part))
-    .join(";");
+/** Of an inline style, as the browser has read it, what gives shape and says nothing. */
+function shapeOnly(element: Element): string {
+  const { style } = element as HTMLElement;
+  const out: string[] = [];
+  for (let at = 0; at < style.length; at++) {
+    const name = style[at] as string;
+    const value = style.getPropertyValue(name);
+    if (!LAYOUT.test(name) || /url\(|var\(|["'\\]/i.test(value)) continue;
+    const important = style.getPropertyPriority(name);
+    out.push(`${name}: ${value}${important ? " !important" : ""}`);
+  }
+  return out.join("; ");
 }
 
 function isMarked(page: Document): boolean {

@@ -44,6 +44,7 @@ export class Recorder implements Capture {
   private hasHiddenText = false;
   private slicing = false;
   private failures = 0;
+  private isBroken = false;
   private isHidden = false;
   private told = "";
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
@@ -79,6 +80,7 @@ export class Recorder implements Capture {
       picture: (element) => this.pictures.want(element),
       field: (element) => this.field(element),
       document: (page) => this.documentChanged(page),
+      roots: () => this.listening.keys(),
     });
     this.sheets = new Sheets(this.numbers, this.privacy, this.serializer, op);
     this.pictures = new Pictures(this.numbers, this.privacy, op);
@@ -87,7 +89,7 @@ export class Recorder implements Capture {
     for (const name of ["popstate", "hashchange"]) {
       listen(window, name, () => this.lookAround(), { signal });
     }
-    this.keyframe();
+    this.guard(() => this.keyframe());
     this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
   }
 
@@ -116,6 +118,7 @@ export class Recorder implements Capture {
 
   keyframe(): void {
     if (this.life.signal.aborted) return;
+    this.isBroken = false;
     this.observer.disconnect();
     this.deafen();
     this.fields = new Map();
@@ -151,7 +154,7 @@ export class Recorder implements Capture {
 
   /** Make some of what is pending, and come back for the rest when the page had its turn. */
   private slice(): void {
-    if (this.life.signal.aborted) return;
+    if (this.life.signal.aborted || this.isBroken) return;
     const { pending } = this.serializer;
     this.flushMutations();
     this.serializer.begin(performance.now() + SLICE_MS);
@@ -204,6 +207,11 @@ export class Recorder implements Capture {
     try {
       work();
     } catch {
+      // What was decided may be stale now: nothing leaves before all is decided afresh.
+      this.isBroken = true;
+      this.observer.disconnect();
+      this.deafen();
+      this.outgoing.drop();
       // Again and again: then it is this page.
       if (++this.failures > MAX_FAILURES) this.stop();
       else this.keyframeSoon(REST_MS);
@@ -317,7 +325,9 @@ export class Recorder implements Capture {
     this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
     this.guard(() => {
       this.lookAround();
-      if (this.isHidden) return;
+      if (this.isHidden || this.isBroken) return;
+      this.changes.recheck();
+      this.goOn();
       const root = document.documentElement;
       if (root && !this.slicing && !this.numbers.of(root)) {
         this.keyframe(); // document.open() has swept us away
@@ -382,7 +392,7 @@ export class Recorder implements Capture {
         this.unmeasured.delete(text);
         continue;
       }
-      if (dom.isElement(parent) && !parent.getClientRects().length) continue;
+      if (dom.isElement(parent) && !dom.isLaidOut(parent)) continue;
       const shown = this.serializer.text(text, true);
       this.unmeasured.delete(text); // with a box or without
       this.outgoing.add(["text", number, shown as string], `text ${number}`);

@@ -14,7 +14,7 @@ const NAME = new RegExp(
 const CODE_BOXES = 4;
 const MAX_PASSWORDS = 100;
 const CARD_PARTIAL = /^[3-6]\d{7,18}$/;
-const CARD_WITHIN = /(?:\d[ \u00a0.-]?){13,19}/g;
+const CARD_WITHIN = /(?:\d[\s.-]?){13,19}/g;
 
 /** Fields that were secret once stay so, whatever the page makes of them later. */
 export class Secrets {
@@ -31,6 +31,7 @@ export class Secrets {
   isSecret(element: Element): boolean {
     if (this.known.has(element)) return true;
     const tag = localName(element);
+    if (tag === "select") return AUTOCOMPLETE.test(attribute(element, "autocomplete") ?? "");
     if (tag !== "input" && tag !== "textarea") return false;
     const name = attribute(element, "name") ?? "";
     const secret =

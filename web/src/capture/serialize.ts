@@ -80,6 +80,7 @@ export class Serializer {
     if (!dom.isElement(parent)) return true;
     const name = dom.localName(parent);
     if ((name === "select" || name === "datalist") && this.privacy.isHidden(parent)) return false;
+    if (name === "style" || name === "script") return false; // SVG has them too
     return !LEAVES.has(name) || dom.namespaceOf(parent) !== HTML;
   }
 
@@ -143,7 +144,7 @@ export class Serializer {
         nodes: this.siblings(shadow, dom.firstChild(shadow), null, hidden),
       };
     }
-    if (namespace === HTML) this.special(element, tag, hidden, extra);
+    if (namespace === HTML || tag === "style") this.special(element, tag, hidden, extra);
     let nodes: Tree[] | 0 = 0;
     if (this.hasChildren(element)) {
       nodes = this.siblings(element, dom.firstChild(element), null, hidden);
@@ -246,7 +247,7 @@ export class Serializer {
 
 export function adoptedTexts(root: Document | ShadowRoot, privacy: Privacy): string[] {
   const texts: string[] = [];
-  for (const sheet of root.adoptedStyleSheets ?? []) {
+  for (const sheet of dom.adoptedSheets(root)) {
     const text = sheet.disabled ? "" : sheetText(sheet, privacy);
     privacy.learn(text);
     texts.push(text);

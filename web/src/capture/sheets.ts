@@ -2,6 +2,7 @@
 // us into the page's own calls: so what a sheet holds is looked at now and then.
 import type { Op } from "../ops";
 import { rulesText } from "./css";
+import { adoptedSheets } from "./dom";
 import type { Numbers } from "./numbers";
 import type { Privacy } from "./privacy";
 import { adoptedTexts, type Serializer } from "./serialize";
@@ -44,7 +45,7 @@ export class Sheets {
   }
 
   watchRoot(root: Root): void {
-    const list = [...(root.adoptedStyleSheets ?? [])];
+    const list = adoptedSheets(root);
     this.roots.set(root, { list, seen: list.map(look) });
   }
 
@@ -72,7 +73,7 @@ export class Sheets {
         this.roots.delete(root);
         continue;
       }
-      const now = root.adoptedStyleSheets ?? [];
+      const now = adoptedSheets(root);
       const isSame =
         now.length === list.length &&
         list.every((sheet, at) => now[at] === sheet && !this.isOther(sheet, seen[at] as Seen));
