@@ -81,7 +81,8 @@ def test_without_a_relay_a_start_is_answered_by_an_error(without_relay: str, vis
 
 def test_an_idle_page_asks_for_nothing_before_its_load_event(stack: Stack, visitor: Page) -> None:
     visitor.goto(f"{stack.visitor_url}/")
-    until(visitor, "GLANCE.Cobrowse._internal.ready === true")
+    ours = "getEntriesByType('resource').filter(({ name }) => name.includes('/.cobrowse/'))"
+    until(visitor, f"performance.{ours}.length === 2")
     loads: dict[str, Any] = visitor.evaluate(
         """() => {
           const [page] = performance.getEntriesByType("navigation");
