@@ -413,9 +413,10 @@ def test_a_hidden_page_sends_nothing_of_itself(
     # By a change of address alone, a page can become a hidden one, and back.
     visitor.goto(stack.visitor_url + "/")
     expect(agent.locator("body")).to_have_attribute("data-page", "shown")
-    visitor.evaluate("history.pushState(null, '', '/branches/7')")
+    visitor.evaluate("history.pushState(null, '', '/branches/7'); document.body.append('qXnowZq')")
     expect(agent.locator("#notice")).to_contain_text("This page is hidden from agents")
-    visitor.evaluate("history.back()")
+    assert "qXnowZq" not in readable(sent)
+    visitor.evaluate("document.body.lastChild.remove(); history.back()")
     expect(agent.locator("body")).to_have_attribute("data-page", "shown")
 
 

@@ -51,7 +51,8 @@ export class Outgoing {
 
   /** Forget what waits: the next thing is a keyframe. */
   drop(): void {
-    this.lose();
+    this.clear();
+    this.needsKeyframe = true;
   }
 
   close(): void {
@@ -68,22 +69,17 @@ export class Outgoing {
     this.scheduled = false;
     if (this.closed || this.queue.length === 0) return;
     if (!this.sink.isOpen()) {
-      this.lose();
+      this.drop();
     } else if (this.sink.pendingBytes() > PRESSURE_BYTES) {
       this.scheduled = true;
       if (this.queue.length > BACKLOG_OPS) {
-        this.lose();
+        this.drop();
         this.lost();
       }
       setTimeout(() => this.flush(), PRESSURE_POLL_MS);
     } else {
       this.send();
     }
-  }
-
-  private lose(): void {
-    this.clear();
-    this.needsKeyframe = true;
   }
 
   private send(): void {
@@ -93,7 +89,7 @@ export class Outgoing {
     try {
       this.sink.send(this.encoder.encode(ops, ops[0]?.[0] === "start"));
     } catch {
-      this.lose();
+      this.drop();
       this.lost();
     }
   }

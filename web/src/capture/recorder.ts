@@ -58,7 +58,7 @@ export class Recorder implements Capture {
   ) {
     this.privacy = new Privacy(rules, seen.passwords);
     this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
-    const op = (op: Op, about?: string) => this.outgoing.add(op, about);
+    const op = (op: Op, about?: string) => this.say(op, about);
     this.serializer = new Serializer(this.numbers, this.privacy, closed, seen.ignored, {
       shadow: (root) => this.listen(root),
       frame: (element, inner) => {
@@ -87,7 +87,7 @@ export class Recorder implements Capture {
     this.observer = new MutationObserver((records) => this.onMutations(records));
     const { signal } = this.life;
     for (const name of ["popstate", "hashchange"]) {
-      listen(window, name, () => this.lookAround(), { signal });
+      listen(window, name, () => this.guard(() => this.lookAround()), { signal });
     }
     this.guard(() => this.keyframe());
     this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
@@ -185,6 +185,16 @@ export class Recorder implements Capture {
   private tellScrolled(): void {
     for (const element of this.scrolled.splice(0)) this.scroll(element);
     if (scrollX || scrollY) this.scroll(document);
+  }
+
+  /** Nothing leaves of a page that has become a hidden one since it was last looked at. */
+  private say(op: Op, about?: string): void {
+    if (this.privacy.hidesPage(location.href) === this.isHidden) {
+      this.outgoing.add(op, about);
+    } else {
+      this.outgoing.drop();
+      this.keyframeSoon(0);
+    }
   }
 
   // -- what happens ----------------------------------------------------------------------------
@@ -373,7 +383,7 @@ export class Recorder implements Capture {
     const text = textOf(state);
     const known = this.fields.get(element);
     this.fields.set(element, text);
-    if (known !== text) this.outgoing.add(["field", number, state], `field ${number}`);
+    if (known !== text) this.say(["field", number, state], `field ${number}`);
   }
 
   private sweepFrames(): void {
@@ -395,7 +405,7 @@ export class Recorder implements Capture {
       if (dom.isElement(parent) && !dom.isLaidOut(parent)) continue;
       const shown = this.serializer.text(text, true);
       this.unmeasured.delete(text); // with a box or without
-      this.outgoing.add(["text", number, shown as string], `text ${number}`);
+      this.say(["text", number, shown as string], `text ${number}`);
     }
   }
 
