@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium_path
 from tests.browser.mirror import until, wait_for_equal_trees
-from tests.browser.test_session import log_in, start_session
+from tests.browser.visiting import log_in, start_session
 from tests.stack import running_stack, serving_origin
 
 SHEET = """

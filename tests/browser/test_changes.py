@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.mirror import until, wait_for_equal_trees
-from tests.browser.test_faults import session_with_an_agent
+from tests.browser.visiting import session_with_an_agent
 from tests.stack import Stack
 
 

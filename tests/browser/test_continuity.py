@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright
 from tests.browser.conftest import FLAGS, TIMEOUT_MS, VIEWPORT, chromium_path
 from tests.browser.mirror import SOCKETS, until, wait_for_equal_trees
 from tests.browser.pages import Pages, serving_pages
-from tests.browser.test_visitor_api import LISTEN, OPEN_UI, call, wait_for
+from tests.browser.visiting import LISTEN, OPEN_UI, call, wait_for
 from tests.stack import Origin, free_port, running_stack
 
 HOSTS = ("a.shop.test", "b.shop.test", "shop.test", "bank.test")

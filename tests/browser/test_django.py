@@ -11,8 +11,7 @@ from playwright.sync_api import Page, expect
 
 from cobrowse.processes import Processes
 from tests.browser.mirror import difference, wait_for_equal_trees
-from tests.browser.test_session import start_session
-from tests.browser.test_visitor_api import OPEN_UI
+from tests.browser.visiting import OPEN_UI, start_session
 from tests.stack import Stack, free_port, running_stack
 
 SETTINGS = """

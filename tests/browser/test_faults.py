@@ -12,15 +12,8 @@ from cobrowse import up
 from cobrowse.processes import Processes
 from tests.browser.mirror import SOCKETS, until, wait_for_equal_trees
 from tests.browser.pages import complaints
-from tests.browser.test_session import COLLECT, RANDOM, heard, start_session
+from tests.browser.visiting import COLLECT, RANDOM, heard, session_with_an_agent, start_session
 from tests.stack import Origin, Stack, config_text, free_port
-
-
-def session_with_an_agent(stack: Stack, visitor: Page, agent: Page) -> None:
-    """A session on the bank's first page, and an agent who sees it."""
-    visitor.goto(f"{stack.visitor_url}/")
-    agent.goto(stack.agent_view(start_session(visitor, RANDOM)))
-    wait_for_equal_trees(visitor, agent)
 
 
 def opened_in_the_background(stack: Stack, visitor: Page) -> Page:

@@ -13,7 +13,7 @@ from proxy_addon.snippet import SnippetMaker
 from tests.browser.conftest import FLAGS, TIMEOUT_MS, VIEWPORT, chromium_path
 from tests.browser.mirror import until, wait_for_equal_trees
 from tests.browser.pages import Pages, complaints, serving_pages
-from tests.browser.test_visitor_api import API, LISTEN, OPEN_UI, bar, button, call, dialog, wait_for
+from tests.browser.visiting import API, LISTEN, OPEN_UI, bar, button, call, dialog, wait_for
 
 AXE = Path(__file__).parent.parent.parent / "web/node_modules/axe-core/axe.min.js"
 BODY = "<h1>Host</h1><p>page <b id=b>text</b></p><form><input name=a></form>"
@@ -149,14 +149,19 @@ HOSTILE = {
     "old library": """Array.prototype.each = Element.prototype.hide = function () {};
                       Element.prototype.remove = function () {
                         return this.parentNode.removeChild(this); };""",
-    "clobbered": """addEventListener('DOMContentLoaded', () => document.body.insertAdjacentHTML(
+    "clobbered": """addEventListener('DOMContentLoaded', () => { document.body.insertAdjacentHTML(
         'beforeend', `<form id=f>${["attributes", "parentNode", "firstChild", "nextSibling",
-        "matches", "getAttribute", "nodeType", "localName", "shadowRoot", "scrollTop", "children"]
-        .map((name) => `<input name=${name}>`).join("")}</form>`));""",
+        "matches", "getAttribute", "nodeType", "localName", "shadowRoot", "scrollTop", "children",
+        "defaultView", "closest", "style", "scrollLeft", "ownerDocument", "isContentEditable"]
+        .map((name) => `<input name=${name}>`).join("")}</form>`);
+        f.setAttribute("style", "height: 9px; overflow: scroll");
+        Element.prototype.scrollBy.call(f, 0, 5); });""",
     "parent": "try { window.parent = null; window.top = null; } catch {}",
     "strict page": "",
     "listeners": """addEventListener = document.addEventListener =
                     () => { throw new Error('events') };""",
+    "long strings": """document.write(`<style>p::before { content: "${"x".repeat(4e6)}";
+        --x: "${"(".repeat(2e6)}" } /* ${"'".repeat(1e5)} */</style>`);""",
     "createElement": """const make = document.createElement;
         document.createElement = function (name) { const made = make.call(this, name);
           made.setAttribute('data-made', ''); return made; };""",
@@ -203,6 +208,18 @@ def test_it_works_whatever_the_page_does(site: Pages, page: Page, agent: Page, n
     page.evaluate(f"{API}.stopSession()")
     until(page, "window.told.includes('sessionend')")
     assert complained == []
+
+
+def test_a_page_that_cannot_be_captured_is_told(site: Pages, page: Page) -> None:
+    page.goto(site.proxied)
+    call(page, "startSession('GLANCE_KEYTYPE_RANDOM')")
+    wait_for(page, "sessionstart")
+    until(page, "!!GLANCE.Cobrowse._internal.capture")
+    page.evaluate(
+        "Object.defineProperty(document, 'title', { get() { throw new Error('no title'); } })"
+    )
+    assert wait_for(page, "error")["code"] == "service"
+    wait_for(page, "sessionend")
 
 
 def test_everything_works_by_plain_http_on_a_host_name(playwright: Playwright, site: Pages) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from tests.browser.mirror import until
 from tests.browser.pages import Pages, complaints, serving_pages
-from tests.browser.test_session import COLLECT, heard
+from tests.browser.visiting import COLLECT, heard
 from tests.wire.raw import raw_server
 
 HASH = "'sha256-qHjK4NyPGtOVSb5z9XUnIcPwjUxGlX2nRjuRw8Pd4Iw='"

@@ -4,16 +4,15 @@ Each probe has a secret of its own, so that a leak tells its name.
 """
 
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Browser, Page, expect
 
-from relay import wire
 from tests.browser.conftest import VIEWPORT
 from tests.browser.mirror import until
+from tests.browser.visiting import everything_sent, readable
 from tests.stack import Origin, Stack, running_stack
 
 ALL = ("none", "inputs", "text")
@@ -237,6 +236,22 @@ PROBES = [
           'document.body.append(image); at.firstChild.className = "m";'
           'setTimeout(() => { at.firstChild.firstChild.data = "§"; }, 0);'
           "setTimeout(() => image.remove(), 20)"),
+    Probe("slot of a hidden element", ALL, "<p><b class=m slot=§>x</b></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML ='
+          "'<i class=m><slot name=§></slot></i>'"),
+    Probe("picture as data in a rule", ALL, '<p class="m dr">x</p><style>.dr, .dr::before {'
+          'background: url("data:image/svg+xml,<svg><path d=§ /></svg>") }'
+          '.nothing-yet { background: url("data:image/svg+xml,<svg><text>§</text></svg>") }'
+          '@keyframes kf { to { background: url("data:image/svg+xml,<svg><text>§</text></svg>") } }'
+          '</style>'),
+    Probe("addresses that are escaped", ALL,
+          r'<p style="background: u\72l(/§)">x<p style="--x: \75 RL( /§ ); color: red">x'
+          r"<p style=\"/* ' */ --y: u\72l(/§) /* ' */\">x"
+          r'<style>/* " */ .es { --x: \75\52\6c(/§); color: var(--x) } /* " */</style>'
+          '<p style="background: image-set(url(/a) 1x, url(/§) 2x)">x'),
+    Probe("words around an address", ALL,
+          '<style>.wa::before { content: "§ url(x) § words" url(/§) "§ words" }</style>'
+          '<p class="m wa">x</p>'),
     # What the mode hides.
     Probe("field", FORMS, '<input value="§">'),
     Probe("field typed", FORMS, "<input>", after=TYPE),
@@ -265,6 +280,20 @@ PROBES = [
           after='at.firstChild.innerHTML = "<div>§</div>"'),
     Probe("becomes editable", FORMS, "<p>x</p>",
           after='at.firstChild.contentEditable = "true"; at.firstChild.append("§")'),
+    Probe("option outside a select", FORMS, '<option label="§">§</option><optgroup label="§">'),
+    Probe("user-modify", FORMS, '<p style="-webkit-user-modify: read-write">§</p>'),
+    Probe("user-modify by a rule, typed", FORMS,
+          "<style>.um { -webkit-user-modify: read-write }</style><p class=um>x</p>",
+          after='getSelection().collapse(at.querySelector("p"), 0);'
+          'document.execCommand("insertText", false, "§")'),
+    Probe("frame in design mode", FORMS, "<iframe></iframe>",
+          'const inner = at.firstChild.contentDocument; inner.designMode = "on";'
+          'inner.body.innerHTML = "<p>§</p>"',
+          'at.firstChild.contentDocument.querySelector("p").firstChild.data = "§ again"'),
+    Probe("frame that goes into design mode", FORMS, "<iframe></iframe>",
+          after='const inner = at.firstChild.contentDocument; inner.designMode = "on";'
+          'inner.body.innerHTML = "<p>x</p>";'
+          'setTimeout(() => { inner.body.firstChild.firstChild.data = "§"; }, 300)'),
     Probe("any text", TEXT, "<p>§ <b>§</b></p>", after='at.firstChild.append("§")'),
     Probe("any button", TEXT, "<button title=§>§</button>"),
     Probe("any picture's text", TEXT, '<img alt="§" title="§">'),
@@ -295,34 +324,6 @@ def masking(
     settings = SETTINGS.format(mask=request.param)
     with running_stack(folder, origin.url, settings=settings) as stack:
         yield request.param, stack
-
-
-def everything_sent(page: Page) -> list[str | bytes]:
-    """All messages that a page sends over its sockets from now on."""
-    messages: list[str | bytes] = []
-
-    def watch(socket: WebSocket) -> None:
-        socket.on("framesent", lambda payload: messages.append(payload))
-
-    page.on("websocket", watch)
-    return messages
-
-
-def readable(messages: list[str | bytes]) -> str:
-    """The messages as text, capture frames inflated."""
-    before, text = b"", ""
-    for message in messages:
-        if isinstance(message, str):
-            text += message
-            continue
-        if wire.is_keyframe(message):
-            before = b""
-        # Each frame is deflated with the text before it as dictionary.
-        inflate = zlib.decompressobj(-15, zdict=before[-8192:])
-        plain = inflate.decompress(message[8:])
-        before += plain
-        text += plain.decode()
-    return text
 
 
 def run(page: Page, probes: list[Probe], what: str) -> None:

@@ -1,51 +1,22 @@
 """A whole session on the demo bank: one visitor, two agents, a site that knows nothing of it."""
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from tests.browser.mirror import difference, until, wait_for_equal_trees
-from tests.browser.test_privacy import everything_sent, readable
+from tests.browser.visiting import (
+    COLLECT,
+    LISTEN,
+    RANDOM,
+    everything_sent,
+    heard,
+    log_in,
+    readable,
+    start_session,
+)
 from tests.stack import Head, Origin, Stack
-
-RANDOM = '"GLANCE_KEYTYPE_RANDOM"'
-COLLECT = """
-() => {
-  window.heard = [];
-  for (const name of ["error", "sessionstart", "sessionend", "sessioncontinue", "agentjoin"])
-    GLANCE.Cobrowse.Visitor.addEventListener(name, (data) => window.heard.push([name, data]));
-}
-"""
-# On each page as soon as the API is there, before anything can have happened.
-COLLECT_EARLY = f"""
-new MutationObserver((_, observer) => {{
-  if (!window.GLANCE) return;
-  observer.disconnect();
-  ({COLLECT})();
-}}).observe(document, {{ childList: true, subtree: true }});
-"""
-
-
-def log_in(page: Page, url: str) -> None:
-    page.goto(f"{url}/login")
-    page.fill("#user", "renee")
-    page.fill("#password", "any")
-    page.click("input[type=submit]")
-    page.wait_for_url("**/accounts")
-
-
-def start_session(page: Page, argument: str = "") -> str:
-    """Start a session as a page would, and return its key."""
-    page.evaluate(COLLECT)
-    page.evaluate(f"GLANCE.Cobrowse.Visitor.startSession({argument})")
-    until(page, "window.heard.some(([name]) => name === 'sessionstart')")
-    return str(page.evaluate("GLANCE.Cobrowse.Visitor.getKey()"))
-
-
-def heard(page: Page) -> list[Any]:
-    return list(page.evaluate("window.heard"))
 
 
 def test_a_whole_session(
@@ -76,7 +47,7 @@ def test_a_whole_session(
     assert ["agentjoin", {"name": "anna"}] in heard(visitor)
 
     # The visitor goes to a form and types.
-    visitor.add_init_script(COLLECT_EARLY)
+    visitor.add_init_script(LISTEN)
     visitor.click("text=Transfer money")
     visitor.wait_for_url("**/transfer")
     until(visitor, "window.heard.some(([name]) => name === 'sessioncontinue')")

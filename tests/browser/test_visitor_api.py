@@ -9,35 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Locator, Page, expect
+from playwright.sync_api import Browser, Frame, Page, expect
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.browser.conftest import VIEWPORT
 from tests.browser.mirror import SOCKETS, until
 from tests.browser.pages import Pages, respond, serving_pages
+from tests.browser.visiting import (
+    API,
+    LISTEN,
+    OPEN_UI,
+    bar,
+    button,
+    call,
+    dialog,
+    start,
+    wait_for,
+    wait_for_error,
+)
 from tests.stack import Origin, Stack, running_stack
 
-# Our interface lives in a closed shadow tree, which tests cannot look into: here it is an open one.
-OPEN_UI = """
-const { attachShadow } = Element.prototype;
-Element.prototype.attachShadow = function (init) {
-  const mode = this.localName === "cobrowse-visitor" ? "open" : init.mode;
-  return attachShadow.call(this, { ...init, mode });
-};
-"""
-# Listeners from the first moment, before anything can have happened.
-LISTEN = """
-window.heard = [];
-new MutationObserver((_, observer) => {
-  if (!window.GLANCE?.Cobrowse?.Visitor) return;
-  observer.disconnect();
-  for (const name of ["error", "sessionstart", "sessionend", "sessioncontinue", "agentjoin",
-                      "clickstart", "clickstop", "connection"])
-    GLANCE.Cobrowse.Visitor.addEventListener(name, (data) => window.heard.push([name, data]));
-}).observe(document, { childList: true, subtree: true });
-"""
-API = "GLANCE.Cobrowse.Visitor"
 SETTINGS = """
 mask = "none"
 trusted_domains = ["localhost"]
@@ -62,38 +54,6 @@ def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
     made.goto(api_stack.visitor_url + "/")
     yield made
     context.close()
-
-
-def call(page: Page | Frame, text: str) -> Any:
-    return page.evaluate(f"{API}.{text}")
-
-
-def wait_for(page: Page | Frame, name: str, times: int = 1) -> Any:
-    """The data of an event, once it has come so many times."""
-    until(page, f"window.heard.filter(([name]) => name === '{name}').length >= {times}")
-    return page.evaluate(f"window.heard.filter(([name]) => name === '{name}').at(-1)[1]")
-
-
-def wait_for_error(page: Page, code: str) -> None:
-    until(page, f"window.heard.some(([name, data]) => name === 'error' && data.code === '{code}')")
-
-
-def start(page: Page, argument: str = "'GLANCE_KEYTYPE_RANDOM'") -> str:
-    call(page, f"startSession({argument})")
-    wait_for(page, "sessionstart")
-    return str(call(page, "getKey()"))
-
-
-def button(page: Page) -> Locator:
-    return page.locator("cobrowse-visitor .start")
-
-
-def dialog(page: Page | Frame) -> Locator:
-    return page.locator("cobrowse-visitor dialog")
-
-
-def bar(page: Page) -> Locator:
-    return page.locator("cobrowse-visitor .bar")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from tests.browser.conftest import FLAGS, TIMEOUT_MS, chromium_path
 from tests.browser.mirror import until
 from tests.browser.pages import Pages, complaints, respond, serving_pages
-from tests.browser.test_privacy import everything_sent
+from tests.browser.visiting import everything_sent
 
 NAME = "shop.test"
 LIVE = "typeof window.GLANCE?.Cobrowse?.Visitor?.startSession === 'function'"

@@ -51,6 +51,8 @@ export interface Sink {
   send(frame: Uint8Array): void;
   /** Which page this is: before the first frame, and when it has changed. */
   tell(page: Page): void;
+  /** This page cannot be captured; the recorder has stopped. */
+  failed(): void;
 }
 
 /** A running session as visitors see it. */

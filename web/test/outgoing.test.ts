@@ -28,6 +28,7 @@ beforeEach(() => {
       isOpen: () => open,
       pendingBytes: () => pending,
       tell: () => {},
+      failed: () => {},
       send(frame) {
         const decoded = decoder.decode(frame);
         assert(decoded);

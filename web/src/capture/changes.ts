@@ -59,6 +59,7 @@ export class Changes {
     const before = this.numbers.next;
     for (const element of attributes.keys()) this.noteStale(element, gone, came);
     if (this.privacy.dependsOnOthers) this.noteStaleByOthers(gone, came);
+    this.noteEditors(gone, came);
     this.remove(gone, came);
     this.serializer.begin(performance.now() + SLICE_MS);
     for (const node of came) this.insert(node, came);
@@ -107,10 +108,20 @@ export class Changes {
     }
   }
 
+  /** A document may have become an editor, by designMode: no mutation tells of it. */
+  private noteEditors(gone: Set<Node>, came: Set<Node>): void {
+    for (const root of this.reports.roots()) {
+      const isPage = dom.nodeType(root) === dom.DOCUMENT_NODE;
+      const top = isPage && dom.documentElement(root as Document);
+      if (top) this.noteStale(top, gone, came);
+    }
+  }
+
   /** Look whether something has become hidden, or is no longer. */
   recheck(): void {
     const stale = new Set<Node>();
     if (this.privacy.dependsOnOthers) this.noteStaleByOthers(stale, stale);
+    this.noteEditors(stale, stale);
     if (stale.size) this.renew([...stale]);
   }
 

@@ -1,9 +1,18 @@
 // The text of style sheets as it may leave: without addresses, and without words that rules put into
 // the page.
 import { localName } from "./dom";
-import type { Privacy } from "./privacy";
+import type { About, Privacy } from "./privacy";
 
-const STRING = /"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'/g;
+// Unrolled: an alternation for each character would overflow the stack on a string of megabytes.
+const STRING = /"[^"\\\n]*(?:\\[\s\S][^"\\\n]*)*"|'[^'\\\n]*(?:\\[\s\S][^'\\\n]*)*'/;
+const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)/;
+const OPENING = /url\(|image-set\(/i;
+const TOKEN = new RegExp(
+  [COMMENT, STRING, /\\[\s\S]/, OPENING].map(({ source }) => source).join("|"),
+  "gi",
+);
+/** An escaped character: its code and the space that ends it, or the character itself. */
+const ESCAPE = /\\(?:([\da-f]{1,6})\s?|[^\n])/gi;
 const WORDS = /[\p{L}\p{N}][^\p{L}\p{N}]*[\p{L}\p{N}][^\p{L}\p{N}]*[\p{L}\p{N}]/u;
 // Rules of a frame's document are of other classes than ours: their numbers are the same.
 const STYLE_RULE = 1;
@@ -11,51 +20,86 @@ const IMPORT_RULE = 3;
 const FONT_FACE_RULE = 5;
 const KEYFRAMES_RULE = 7;
 
+/** Whether an address may stay in a text whose content it holds itself: data, or a part of the page. */
+type Keeps = (address: string) => boolean;
+
 /** A style text without the addresses that it names: the copy must ask the site for nothing. */
-export function withoutAddresses(text: string): string {
-  const opening = /url\(|image-set\(/gi;
-  if (!opening.test(text)) return text;
-  opening.lastIndex = 0;
+export function withoutAddresses(written: string, keeps: Keeps = () => true): string {
+  const text = plainLetters(written);
+  return OPENING.test(text) ? cleaned(text, keeps) : written;
+}
+
+/** Without comments, without the addresses that are not kept, and with other strings as word makes them. */
+function cleaned(text: string, keeps: Keeps, word = (string: string) => string): string {
   let out = "";
   let from = 0;
-  for (let found = opening.exec(text); found; found = opening.exec(text)) {
-    const end = endOfAddress(text, opening.lastIndex);
-    const inside = text.slice(opening.lastIndex, Math.min(end, opening.lastIndex + 12)).trimStart();
+  TOKEN.lastIndex = 0;
+  for (let found = TOKEN.exec(text); found; found = TOKEN.exec(text)) {
+    const [token] = found;
     out += text.slice(from, found.index);
-    const harmless = /^["']?(?:data:|#)/i.test(inside) && found[0].length === 4;
-    out += harmless ? text.slice(found.index, end) : "url(about:invalid)";
-    from = opening.lastIndex = end;
+    from = TOKEN.lastIndex;
+    if (token.startsWith("/*")) {
+      out += " ";
+    } else if (token.endsWith("(")) {
+      const isList = token.length > "url(".length;
+      from = TOKEN.lastIndex = endOfAddress(text, from, isList);
+      const address = text.slice(found.index, from);
+      const isInside = /^url\(\s*["']?(?:data:|#)/i.test(address);
+      out += isInside && keeps(address) ? address : "url(about:invalid)";
+    } else {
+      out += token.startsWith("\\") ? token : word(token);
+    }
   }
   return out + text.slice(from);
 }
 
-/** The index behind the ")" that ends an address, whatever is quoted before it. */
-function endOfAddress(text: string, from: number): number {
+/** Letters that are written as escapes, as letters: "u\72l(" is "url(" to browsers. */
+function plainLetters(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(ESCAPE, (escaped, hex: string | undefined) => {
+    const letter = hex ? String.fromCharCode(Number.parseInt(hex, 16)) : escaped.charAt(1);
+    return /^[a-z]$/i.test(letter) ? letter : escaped;
+  });
+}
+
+/** Whether a picture in an address holds no words: then a rule about nothing yet may keep it. */
+function saysNothing(address: string): boolean {
+  if (!/^url\(\s*["']?data:image\/svg/i.test(address)) return true;
+  try {
+    const [, head = "", content = ""] = /data:([^,]*),([\s\S]*)/i.exec(address) ?? [];
+    const drawing = /;\s*base64/i.test(head)
+      ? atob(decodeURIComponent(content).replace(/[^\w+/]/g, ""))
+      : decodeURIComponent(content);
+    return !/<(?:\w+:)?(?:text|title|desc|style|foreignobject|metadata|image)|aria-|&#/i.test(
+      drawing,
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** The index behind the ")" that ends an address or a list of them, whatever is quoted before it. */
+function endOfAddress(text: string, from: number, isList: boolean): number {
   let quote = "";
+  let depth = 1;
   for (let at = from; at < text.length; at++) {
     const character = text[at] as string;
     if (character === "\\") at++;
     else if (quote) quote = character === quote ? "" : quote;
     else if (character === '"' || character === "'") quote = character;
-    else if (character === ")") return at + 1;
+    else if (character === "(" && isList) depth++;
+    else if (character === ")" && --depth === 0) return at + 1;
   }
   return text.length;
 }
 
-const COMMENT = /("(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*')|\/\*[\s\S]*?(?:\*\/|$)/g;
-
-function withoutComments(text: string): string {
-  return text.replace(COMMENT, (_, kept: string | undefined) => kept ?? " ");
-}
-
-function withoutWords(value: string): string {
-  return value.replace(STRING, (string) => {
-    const plain = string.replace(/\\([0-9a-f]{1,6})\s?/gi, (_, hex: string) => {
-      const code = Number.parseInt(hex, 16);
-      return code < 0x110000 ? String.fromCodePoint(code) : "";
-    });
-    return WORDS.test(plain) ? '"•••"' : string;
+/** A string as it may leave where words are hidden. */
+function withoutWord(string: string): string {
+  const plain = string.replace(ESCAPE, (escaped, hex: string | undefined) => {
+    const code = Number.parseInt(hex ?? "", 16);
+    return hex ? (code < 0x110000 ? String.fromCodePoint(code) : "") : escaped.slice(1);
   });
+  return WORDS.test(plain) ? '"•••"' : string;
 }
 
 /** Rules of a sheet as text, imported sheets in their place. "" for a sheet that may not be read. */
@@ -82,9 +126,9 @@ function ruleText(rule: CSSRule, privacy: Privacy): string {
   return needsCare(text) ? carefulText(rule, text, privacy) : text;
 }
 
-/** Whether a rule's text has strings or custom properties in it. */
+/** Whether a rule's text has strings, addresses or custom properties in it. */
 function needsCare(text: string): boolean {
-  return /["']|--[\w-]*\s*:/.test(text);
+  return /["'\\]|data:|--[\w-]*\s*:/.test(text);
 }
 
 function importText(rule: CSSImportRule, privacy: Privacy): string {
@@ -98,7 +142,8 @@ function importText(rule: CSSImportRule, privacy: Privacy): string {
 
 /**
  * A rule that has strings in it. Words in `content` are hidden wherever words are hidden at all; custom
- * properties, where the rule is about something hidden or about nothing that is there.
+ * properties, where the rule is about something hidden or about nothing that is there; pictures, where
+ * it is about something hidden, or about nothing that is there and they have words in them.
  */
 function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
   if (!privacy.hidesWords) return text;
@@ -109,7 +154,9 @@ function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
     return `${style.selectorText} {${declarations(style, privacy)}${inner}}`;
   }
   if (rule.type === FONT_FACE_RULE) return text;
-  if (!nested || rule.type === KEYFRAMES_RULE) return withoutWords(text);
+  if (!nested || rule.type === KEYFRAMES_RULE) {
+    return cleaned(plainLetters(text), saysNothing, withoutWord);
+  }
   return `${text.slice(0, text.indexOf("{") + 1)}\n${rulesText(nested, privacy)}\n}`;
 }
 
@@ -118,15 +165,21 @@ const UNSEEN = /^(?:font|font-family|src|font-feature-settings|font-variation-se
 
 function declarations(rule: CSSStyleRule, privacy: Privacy): string {
   const out: string[] = [];
-  let hides: boolean | undefined;
+  let about: About | undefined;
+  const subject = () => {
+    about ??= isNested(rule) ? "nothing" : privacy.subject(rule.selectorText, rootOf(rule));
+    return about;
+  };
+  const keeps = (address: string) =>
+    subject() === "shown" || (subject() === "nothing" && saysNothing(address));
   // cssText has the shorthands that reading property by property would take apart.
   for (const declaration of split(rule.style.cssText)) {
     const name = declaration.slice(0, declaration.indexOf(":")).trim().toLowerCase();
     if (name.startsWith("--")) {
-      hides ??= isNested(rule) || privacy.hidesRule(rule.selectorText, rootOf(rule));
-      if (!hides || isMeasure(declaration)) out.push(declaration);
+      if (subject() === "shown" || isMeasure(declaration)) out.push(declaration);
     } else {
-      out.push(UNSEEN.test(name) ? declaration : withoutWords(declaration));
+      const word = UNSEEN.test(name) ? undefined : withoutWord;
+      out.push(cleaned(plainLetters(declaration), keeps, word));
     }
   }
   return out.join(";");
@@ -161,10 +214,23 @@ function rootOf(rule: CSSRule): Document | ShadowRoot | undefined {
 
 /** Declarations of a style text: split at the semicolons outside strings and brackets. */
 export function split(text: string): string[] {
-  const found = text.match(
-    /(?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|\([^()]*\)|[^;"'(]+|\()+/g,
-  );
-  return (found ?? []).map((declaration) => declaration.trim()).filter(Boolean);
+  const found: string[] = [];
+  let quote = "";
+  let depth = 0;
+  let from = 0;
+  for (let at = 0; at <= text.length; at++) {
+    const character = text[at];
+    if (character === "\\") at++;
+    else if (quote) quote = character === quote ? "" : quote;
+    else if (character === '"' || character === "'") quote = character;
+    else if (character === "(") depth++;
+    else if (character === ")") depth = Math.max(0, depth - 1);
+    if (at < text.length && (character !== ";" || quote || depth)) continue;
+    const declaration = text.slice(from, at).trim();
+    if (declaration) found.push(declaration);
+    from = at + 1;
+  }
+  return found;
 }
 
 /**
@@ -178,7 +244,7 @@ export function ownSheetText(element: Element, sheet: CSSStyleSheet, privacy: Pr
     !/@import/i.test(written) &&
     !(privacy.hidesWords && needsCare(written)) &&
     isAsWritten(sheet, written);
-  return asWritten ? withoutAddresses(withoutComments(written)) : sheetText(sheet, privacy);
+  return asWritten ? cleaned(plainLetters(written), () => true) : sheetText(sheet, privacy);
 }
 
 function isAsWritten(sheet: CSSStyleSheet, written: string): boolean {

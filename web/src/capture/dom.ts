@@ -17,8 +17,16 @@ export const nodeType = getter<Node, number>(Node.prototype, "nodeType");
 export const isConnected = getter<Node, boolean>(Node.prototype, "isConnected");
 export const localName = getter<Element, string>(Element.prototype, "localName");
 export const namespaceOf = getter<Element, string | null>(Element.prototype, "namespaceURI");
+export const scrollLeft = getter<Element, number>(Element.prototype, "scrollLeft");
+export const scrollTop = getter<Element, number>(Element.prototype, "scrollTop");
+export const documentElement = getter<Document, Element | null>(
+  Document.prototype,
+  "documentElement",
+);
+export const designMode = getter<Document, string>(Document.prototype, "designMode");
 const openShadow = getter<Element, ShadowRoot | null>(Element.prototype, "shadowRoot");
 const nativeMatches = Element.prototype.matches;
+const nativeClosest = Element.prototype.closest;
 const nativeNames = Element.prototype.getAttributeNames;
 const nativeHas = Element.prototype.hasAttributes;
 const nativeGet = Element.prototype.getAttribute;
@@ -34,6 +42,10 @@ export function hasAttributes(element: Element): boolean {
 
 export function matches(element: Element, selector: string): boolean {
   return nativeMatches.call(element, selector);
+}
+
+export function closest(element: Element, selector: string): Element | null {
+  return nativeClosest.call(element, selector);
 }
 
 export function attribute(element: Element, name: string): string | null {

@@ -4,19 +4,20 @@ import { HTML } from "../ops";
 import type { Rules } from "../wire";
 import { matchesAddress } from "./address";
 import { withoutAddresses } from "./css";
-import { all, around, localName, matches, namespaceOf } from "./dom";
+import { all, around, closest, designMode, localName, matches, namespaceOf, shadowOf } from "./dom";
 import { looksLikeCard, Secrets } from "./secrets";
 
 /** Stands for any hidden value, so that its length tells nothing. */
 const MASK = "••••••••";
 const MARKED = ".glance_masked,[glance_masked]:not([glance_masked=false i])";
 const ALWAYS = "input[type=hidden i],input[type=file i]";
-const FIELDS = "input,textarea,select,datalist,output,progress,meter";
-const EDITABLE = "[contenteditable]:not([contenteditable=false i])";
+const FIELDS = "input,textarea,select,option,optgroup,datalist,output,progress,meter";
+const EDITABLE =
+  "[contenteditable]:not([contenteditable=false i]),[style*=user-modify i]:not([style*=read-only i])";
 
 /** What says nothing and is needed to look the same. Of a hidden element only this leaves. */
 const SHAPE = names(`dir hidden disabled readonly required open multiple rows cols size width height
-  colspan rowspan span align valign border cellpadding cellspacing nowrap wrap type inert slot part
+  colspan rowspan span align valign border cellpadding cellspacing nowrap wrap type inert part
   contenteditable reversed start clear noshade hspace vspace frameborder scrolling popover`);
 /** Of an element that is shown, this leaves too. */
 const PLAIN = names(`title alt placeholder label lang role translate spellcheck bgcolor color face
@@ -44,6 +45,9 @@ const LAYOUT =
 const KEYWORD =
   /^(?:|\d{1,5}(?:\.\d+)?%?|ltr|rtl|auto|left|right|center|top|bottom|middle|baseline|justify|hard|soft|off|true|false|plaintext-only|until-found|manual|hint|yes|no|text|search|tel|url|email|password|date|month|week|time|datetime-local|number|range|color|checkbox|radio|file|submit|image|reset|button|hidden|disabled|readonly|required|open|multiple|nowrap|inert|reversed|noshade)$/i;
 
+/** What a style rule is about, as far as hiding goes. */
+export type About = "hidden" | "shown" | "nothing";
+
 function names(text: string): Set<string> {
   return new Set(text.split(/\s+/));
 }
@@ -56,6 +60,7 @@ export class Privacy {
   readonly secrets: Secrets;
   private readonly hidden = new WeakSet<Element>();
   private readonly knownNames = new Map<string, boolean>();
+  private readonly slots = new Map<string, number>();
   private sheets: string[] = [];
   /** Names that were held back and have a meaning since: "." or "#" or "[", and the name. */
   readonly news: string[] = [];
@@ -63,6 +68,7 @@ export class Privacy {
   constructor(
     readonly rules: Rules,
     passwords: WeakSet<Node>,
+    private readonly closed: WeakMap<Element, ShadowRoot>,
   ) {
     this.secrets = new Secrets(passwords);
     this.hidesWords = rules.mask !== "none" || rules.selectors.length > 0 || isMarked(document);
@@ -120,7 +126,18 @@ export class Privacy {
 
   private isNamed(element: Element): boolean {
     if (this.rules.mask === "text") return true;
-    return this.secrets.isSecret(element) || matches(element, this.selector);
+    return (
+      this.secrets.isSecret(element) ||
+      matches(element, this.selector) ||
+      (this.rules.mask === "inputs" && localName(element) === "html" && isDesigned(element))
+    );
+  }
+
+  /** Someone writes into this: whatever made it editable, it is a field. True if it was not one. */
+  isNewField(element: Element): boolean {
+    if (this.rules.mask !== "inputs" || this.hidden.has(element)) return false;
+    this.secrets.add(element);
+    return true;
   }
 
   // -- values ----------------------------------------------------------------------------------
@@ -150,6 +167,10 @@ export class Privacy {
         return hidden ? this.knownTokens(value, ".") : value;
       case "id":
         return hidden ? this.knownTokens(value, "#") || undefined : value;
+      case "slot":
+        return this.slotName(value, this.slotOf(element, value) ?? element);
+      case "name":
+        if (tag === "slot") return this.slotName(value, element);
     }
     if (
       name.startsWith("on") ||
@@ -160,13 +181,27 @@ export class Privacy {
     )
       return undefined;
     if (namespaceOf(element) !== HTML) return this.foreign(name, value, hidden);
-    if (SHAPE.has(name))
-      return !hidden || name === "slot" || KEYWORD.test(value) ? value : undefined;
+    if (SHAPE.has(name)) return !hidden || KEYWORD.test(value) ? value : undefined;
     if (name === "href" && (tag === "a" || tag === "area")) return "#"; // :any-link
     if (hidden) return undefined;
     if (STATEFUL.has(name) && HAS_VALUE.has(tag)) return undefined;
     if (PLAIN.has(name) || name.startsWith("aria-")) return value;
     return this.isKnown(name, "[") ? value : undefined;
+  }
+
+  /** The slot of this name that an element's content is shown in. */
+  private slotOf(element: Element, name: string): Element | undefined {
+    const host = around(element);
+    const root = host && shadowOf(host, this.closed);
+    return (root && all(root, `slot[name="${CSS.escape(name)}"]`)[0]) || undefined;
+  }
+
+  /** The name of a hidden slot: another word, and the same for what belongs into it. */
+  private slotName(name: string, slot: Element): string {
+    if (!this.isHidden(slot)) return name;
+    const number = this.slots.get(name) ?? this.slots.size;
+    this.slots.set(name, number);
+    return `slot-${number}`;
   }
 
   private foreign(name: string, value: string, hidden: boolean): string | undefined {
@@ -195,19 +230,21 @@ export class Privacy {
     this.news.length = 0;
   }
 
-  /** Whether a rule of a root's sheet may be about something that is hidden. */
-  hidesRule(selector: string, root: Document | ShadowRoot | undefined): boolean {
-    if (this.rules.mask === "text" || !root || /&|:scope/.test(selector)) return true;
+  /** What a rule of a root's sheet is about. */
+  subject(selector: string, root: Document | ShadowRoot | undefined): About {
+    if (this.rules.mask === "text") return "hidden";
+    if (!root || /&|:scope/.test(selector)) return "nothing";
     const outside = around(root);
-    if (outside && this.hidden.has(outside)) return true;
-    if (root === document && /^(?::root|html|body|\*)$/.test(selector.trim())) return false;
+    if (outside && this.hidden.has(outside)) return "hidden";
+    if (root === document && /^(?::root|html|body|\*)$/.test(selector.trim())) return "shown";
     try {
       const found = all(root, selector.replace(/::[\w-]+(?:\([^)]*\))?/g, ""));
       const isHidden = (element: Element) =>
-        this.hidden.has(element) || element.closest(this.selector);
-      return found.length === 0 || [...found].some(isHidden);
+        this.hidden.has(element) || closest(element, this.selector);
+      if (found.length === 0) return "nothing";
+      return [...found].some(isHidden) ? "hidden" : "shown";
     } catch {
-      return true;
+      return "nothing";
     }
   }
 
@@ -255,6 +292,11 @@ function shapeOnly(element: Element): string {
     out.push(`${name}: ${value}${important ? " !important" : ""}`);
   }
   return out.join("; ");
+}
+
+/** Whether a document's root element belongs to a page that is one editor. */
+function isDesigned(root: Element): boolean {
+  return designMode(root.ownerDocument) === "on";
 }
 
 function isMarked(page: Document): boolean {

@@ -56,7 +56,7 @@ export class Recorder implements Capture {
     seen: Seen,
     closed: WeakMap<Element, ShadowRoot>,
   ) {
-    this.privacy = new Privacy(rules, seen.passwords);
+    this.privacy = new Privacy(rules, seen.passwords, closed);
     this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
     const op = (op: Op, about?: string) => this.say(op, about);
     this.serializer = new Serializer(this.numbers, this.privacy, closed, seen.ignored, {
@@ -223,8 +223,12 @@ export class Recorder implements Capture {
       this.deafen();
       this.outgoing.drop();
       // Again and again: then it is this page.
-      if (++this.failures > MAX_FAILURES) this.stop();
-      else this.keyframeSoon(REST_MS);
+      if (++this.failures <= MAX_FAILURES) {
+        this.keyframeSoon(REST_MS);
+      } else {
+        this.stop();
+        this.sink.failed();
+      }
     }
   }
 
@@ -251,6 +255,9 @@ export class Recorder implements Capture {
     on("scroll", ({ target }) => target && this.scroll(target as Node));
     for (const name of ["input", "change", "reset", "click", "keyup"]) {
       on(name, () => this.sweepFields());
+    }
+    for (const name of ["beforeinput", "input"]) {
+      on(name, ({ target }) => target && this.written(target as Element)); // scripts cause the second
     }
     on("load", ({ target }) => target && this.loaded(target as Element));
     if (root.nodeType !== dom.DOCUMENT_NODE) return;
@@ -298,11 +305,18 @@ export class Recorder implements Capture {
   private scroll(target: Node): void {
     const number = this.numbers.of(target);
     if (!number) return;
-    const view = (target as Document).defaultView;
+    const view = dom.isElement(target) ? null : (target as Document).defaultView;
     const [x, y] = view
       ? [view.scrollX, view.scrollY]
-      : [(target as Element).scrollLeft, (target as Element).scrollTop];
+      : [dom.scrollLeft(target as Element), dom.scrollTop(target as Element)];
     this.outgoing.add(["scroll", number, Math.round(x), Math.round(y)], `scroll ${number}`);
+  }
+
+  /** Written into, or about to be: it is hidden before anyone is told what is written. */
+  private written(target: Element): void {
+    if (!this.numbers.of(target) || !this.privacy.isNewField(target)) return;
+    this.changes.renew([target]);
+    this.goOn();
   }
 
   private mouse(event: MouseEvent): void {

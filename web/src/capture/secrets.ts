@@ -45,6 +45,11 @@ export class Secrets {
     return secret;
   }
 
+  /** This is secret from now on. */
+  add(element: Element): void {
+    this.known.add(element);
+  }
+
   private remember(element: Element): void {
     this.known.add(element);
     const field = element as HTMLInputElement;

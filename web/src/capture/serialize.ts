@@ -150,7 +150,7 @@ export class Serializer {
       nodes = this.siblings(element, dom.firstChild(element), null, hidden);
       if (!nodes.length) nodes = 0;
     }
-    if (element.scrollTop || element.scrollLeft) this.finds.scrolled(element);
+    if (dom.scrollTop(element) || dom.scrollLeft(element)) this.finds.scrolled(element);
     for (const _ in extra) return [tag, attributes, nodes, extra];
     return [tag, attributes, nodes];
   }

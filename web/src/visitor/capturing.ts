@@ -17,7 +17,7 @@ export class Capturing {
     private readonly integrity: string,
     private readonly link: Link,
     private readonly seen: Seen,
-    /** The script is not to be had. */
+    /** The script is not to be had, or cannot do with this page. */
     private readonly failed: () => void,
   ) {}
 
@@ -66,6 +66,7 @@ export class Capturing {
       pendingBytes: () => link.pendingBytes(),
       send: (frame: Uint8Array) => link.send(frame),
       tell: (page: Page) => link.send({ type: "page", page }),
+      failed: () => this.failed(),
     };
     try {
       this.capture = internal.capture = internal.startCapture(sink, rules, this.seen);
