@@ -393,6 +393,25 @@ def test_no_secret_leaves_on_any_path(masking: tuple[str, Stack], browser: Brows
     agent.close()
 
 
+def test_pictures_in_style_sheets_arrive_where_nothing_is_hidden(
+    stack: Stack, visitor: Page
+) -> None:
+    """Icons are data in style sheets: to hide words is no reason to lose them."""
+    sent = everything_sent(visitor)
+    visitor.goto(stack.visitor_url + "/")
+    visitor.evaluate(
+        """document.head.insertAdjacentHTML("beforeend", `<style>
+          h1 { background: url("data:image/svg+xml,<svg><path id=qXshownZq /></svg>"); }
+          .later { background: url("data:image/svg+xml,<svg><path id=qXlaterZq /></svg>"); }
+        </style><p class=glance_masked>x</p>`)"""
+    )
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+    until(visitor, "!!GLANCE.Cobrowse._internal.capture")
+    swept(visitor, sent, "begun")
+    text = readable(sent)
+    assert "qXshownZq" in text and "qXlaterZq" in text
+
+
 def test_a_hidden_page_sends_nothing_of_itself(
     masking: tuple[str, Stack], visitor: Page, agent: Page
 ) -> None:
