@@ -153,7 +153,7 @@ HOSTILE = {
         'beforeend', `<form id=f>${["attributes", "parentNode", "firstChild", "nextSibling",
         "matches", "getAttribute", "nodeType", "localName", "shadowRoot", "scrollTop", "children",
         "defaultView", "closest", "style", "scrollLeft", "ownerDocument", "isContentEditable"]
-        .map((name) => `<input name=${name}>`).join("")}</form>`);
+        .map((name) => `<input name=${name}>`).join("")}</form><img name=title><img name=fonts>`);
         f.setAttribute("style", "height: 9px; overflow: scroll");
         Element.prototype.scrollBy.call(f, 0, 5); });""",
     "parent": "try { window.parent = null; window.top = null; } catch {}",
@@ -161,7 +161,7 @@ HOSTILE = {
     "listeners": """addEventListener = document.addEventListener =
                     () => { throw new Error('events') };""",
     "long strings": """document.write(`<style>p::before { content: "${"x".repeat(4e6)}";
-        --x: "${"(".repeat(2e6)}" } /* ${"'".repeat(1e5)} */</style>`);""",
+        --x: "${"(".repeat(2e6)}"; --y: ${'\\\\"'.repeat(6e4)} } /* ${"'".repeat(1e5)} */</style>`);""",
     "createElement": """const make = document.createElement;
         document.createElement = function (name) { const made = make.call(this, name);
           made.setAttribute('data-made', ''); return made; };""",

@@ -3,9 +3,11 @@
 Each probe has a secret of its own, so that a leak tells its name.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -22,9 +24,9 @@ SETTINGS = """
 mask = "{mask}"
 masked_elements = [
   {{ selector = ".m" }}, {{ selector = ".wrap > .n" }}, {{ selector = "#sibling + p" }},
-  {{ selector = ".state:checked + p" }},
+  {{ selector = ".state:checked + p" }}, {{ selector = ".focus:focus-within" }},
 ]
-masked_pages = ["/branches*"]
+masked_pages = ["/branches*", "/Übersicht x*"]
 mask_title = true
 mask_query = true
 """
@@ -252,6 +254,68 @@ PROBES = [
     Probe("words around an address", ALL,
           '<style>.wa::before { content: "§ url(x) § words" url(/§) "§ words" }</style>'
           '<p class="m wa">x</p>'),
+    Probe("class added around a field, in one task", ALL, "<div><input></div>",
+          after='at.firstChild.className = "m"; const field = at.querySelector("input");'
+          'field.value = "§"; field.dispatchEvent(new Event("input", { bubbles: true }))'),
+    Probe("typed where the focus hides", ALL, "<div class=focus><input></div>",
+          after='const field = at.querySelector("input"); field.focus();'
+          'field.value = "§"; field.dispatchEvent(new Event("input", { bubbles: true }))'),
+    Probe("a hidden page in a frame", ALL, '<iframe src="/branches#§"></iframe>'),
+    Probe("custom property of what is around", ALL,
+          "<style>.anc { --u: '§' } :root { --v: '§' } .m::before { content: var(--u) var(--v) }"
+          "</style><div class=anc style=\"--w: '§'\"><p class=m>x</p></div>"),
+    Probe("custom property of a part", ALL, "<p></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML ='
+          "'<b part=p class=m>x</b><slot></slot><style>::slotted(.m) { --x: § }</style>';"
+          'document.head.insertAdjacentHTML("beforeend", "<style>p::part(p) { --x: § }</style>")'),
+    Probe("custom properties in odd places", ALL,
+          "<style>.m { --größe: §; --x: {a: 1; b: §}; --y: f(a; (b) §); --z: --§; & b { top: 0 }"
+          "--zz: § } @keyframes k { from { --x: § } }"
+          '@property --pr { syntax: "*"; inherits: false; initial-value: § }'
+          '@container style(--x: "§") { b { top: 0 } } @supports (content: "§") { b { top: 0 } }'
+          "</style>"),
+    Probe("custom idents of a hidden element", ALL,
+          '<p class=m style="position: absolute; top: anchor(--§ bottom)">x</p>'),
+    Probe("custom elements that are fields", FORMS, '<sl-input value="§"></sl-input>'),
+    Probe("custom elements that are passwords", ALL,
+          '<sl-input type=password value="§" placeholder="§"></sl-input>'),
+    Probe("fields by their role", FORMS, "<div role=textbox aria-valuetext=§>§</div>"),
+    Probe("fields that show dots", ALL, "<input style='-webkit-text-security: disc'>", after=TYPE),
+    Probe("secrets by other names", ALL,
+          "<i><input name=verificationCode><input name=tan><input name=ccnumber>"
+          "<input id=cardcsc></i>",
+          after='for (const field of at.querySelectorAll("input")) {'
+          'field.value = "§"; field.dispatchEvent(new Event("input", { bubbles: true })) }'),
+    Probe("code in boxes that are wrapped", ALL,
+          "<div>" + "<p><b><input maxlength=1></b></p>" * 6 + "</div>",
+          'for (const box of at.querySelectorAll("input")) box.value = "§"'),
+    Probe("code in boxes of shadow trees", ALL, "<div>" + "<p></p>" * 6 + "</div>",
+          'for (const host of at.querySelectorAll("p")) {'
+          'host.attachShadow({ mode: "open" }).innerHTML = "<input maxlength=1>";'
+          'host.shadowRoot.firstChild.value = "§" }'),
+    Probe("clobbered nodeType", ALL, "<form class=glance_masked><input name=nodeType></form>",
+          after='at.firstChild.append("§")'),
+    Probe("the document that a hidden frame showed before", ALL, "<p class=m><iframe></iframe>",
+          'at.querySelector("iframe").contentDocument.body.innerHTML = "<b>§</b>"',
+          'const old = at.querySelector("iframe").contentDocument;'
+          'const image = old.createElement("img"); image.name = "defaultView";'
+          'old.body.append(image); old.documentElement.className = "z"'),
+    Probe("addresses that a rule about links asks for", ALL,
+          '<style>a:not([href]) { top: 0 } [href] { top: 0 }</style>'
+          '<link rel=canonical href="/x?§"><x-a href="/x?§"></x-a>'
+          '<svg><image><set attributeName=href to="/x?§"/></image></svg>'
+          '<math definitionURL="/§"><mi>x</mi></math>'),
+    Probe("state on drawings", ALL, "<svg x-data=\"{a:'§'}\" v-text=§ @click=§></svg>"),
+    Probe("slotted into a hidden element", ALL, "<p></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML ='
+          "'<div class=m><slot></slot></div>'; at.firstChild.innerHTML = '<b>§</b>§'",
+          'at.firstChild.append("§ again"); at.querySelector("b").firstChild.data = "§ again"'),
+    Probe("slotted into what becomes hidden", ALL, "<p><b>x</b></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML = "<div><slot></slot></div>"',
+          'at.firstChild.shadowRoot.firstChild.className = "m";'
+          'at.querySelector("b").firstChild.data = "§"'),
+    Probe("name of an attribute that goes", ALL, "<p class=m data-§=x>x</p>",
+          after='at.firstChild.removeAttribute("data-§")'),
     # What the mode hides.
     Probe("field", FORMS, '<input value="§">'),
     Probe("field typed", FORMS, "<input>", after=TYPE),
@@ -430,6 +494,9 @@ def test_a_hidden_page_sends_nothing_of_itself(
     text = readable(sent)
     assert "branches" not in text.lower() and "more of it" not in text
     assert "<" not in text.replace("<!DOCTYPE", "")
+    visitor.evaluate(
+        "history.pushState(null, '', '/Übersicht x/1'); document.body.append('qXumlZq')"
+    )
     # By a change of address alone, a page can become a hidden one, and back.
     visitor.goto(stack.visitor_url + "/")
     expect(agent.locator("body")).to_have_attribute("data-page", "shown")
@@ -501,6 +568,55 @@ def test_hidden_text_keeps_the_layout(
     compare()
     visitor.set_viewport_size({"width": 330, "height": 700})
     compare()
+
+
+CARDS = [
+    "2223 0031 2200 3222", "2223003122003", "Card 4111 1111 1111 1111", "4111 1111 1111 1111 12/27",
+    "4111\u20131111\u20131111\u20131111", "nr 4111 - 1111 - 1111 - 1111",
+    "4111\u200b1111\u200b1111\u200b1111", "\uff14\uff11\uff11\uff11" * 4,
+    "\u0664\u0661\u0661\u0661" * 4, "411111111111111a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", CARDS)
+def test_card_numbers_are_known_in_any_writing(stack: Stack, visitor: Page, number: str) -> None:
+    sent = everything_sent(visitor)
+    visitor.goto(stack.visitor_url + "/")
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+    until(visitor, "!!GLANCE.Cobrowse._internal.capture")
+    visitor.evaluate(
+        """(number) => {
+          document.body.insertAdjacentHTML("beforeend",
+            "<style>i { top: 0 }</style><input id=c><p contenteditable><b></b> <i></i></p>");
+          const field = document.getElementById("c");
+          field.value = number + " qXmineZq";
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+          const half = number.length / 2;
+          document.querySelector("b").textContent = number.slice(0, half);
+          document.querySelector("i").textContent = number.slice(half) + " qXmineZq";
+        }""",
+        number,
+    )
+    swept(visitor, sent, "begun")
+    assert "qXmineZq" not in readable(sent)
+
+
+@pytest.mark.parametrize("rule", [".x:is(.y", ".x /* note", "[data-a=b", "..", ".x { a", "a:b("])
+def test_a_rule_that_is_no_selector_hides_everything(
+    tmp_path: Path, origin: Origin, visitor: Page, rule: str
+) -> None:
+    rows = f'mask = "none"\nmasked_elements = [{{ selector = "{rule}" }}, {{ selector = ".m" }}]'
+    with running_stack(tmp_path, origin.url, settings=rows) as stack:
+        sent = everything_sent(visitor)
+        visitor.goto(stack.visitor_url + "/")
+        visitor.evaluate(
+            "document.body.innerHTML ="
+            " '<style>i { top: 0 }</style><p class=m>qXoneZq</p><input value=qXtwoZq>qXthreeZq'"
+        )
+        visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+        until(visitor, "!!GLANCE.Cobrowse._internal.capture")
+        swept(visitor, sent, "begun")
+        assert not re.search("qX[a-z]+Zq", readable(sent))
 
 
 @pytest.mark.parametrize("late", [False, True])

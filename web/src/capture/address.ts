@@ -5,12 +5,14 @@ import type { Rules } from "../wire";
  * Whether an address is one of a pattern's, where "*" stands for anything. A pattern that begins with "/"
  * is about any host, one with a host about any scheme; query and fragment count where it names them.
  */
-export function matchesAddress(pattern: string, address: string): boolean {
+export function matchesAddress(written: string, address: string): boolean {
   const { origin, host, pathname, search, hash } = new URL(address);
+  const pattern = plain(asciiHost(written));
   let text = pattern.includes("://") ? origin : pattern.startsWith("/") ? "" : host;
   text += pathname;
   if (pattern.includes("?")) text += search;
   if (pattern.includes("#")) text += hash;
+  text = plain(text);
   const [first = "", ...rest] = pattern.split("*");
   const last = rest.pop();
   if (last === undefined) return text === first;
@@ -22,6 +24,32 @@ export function matchesAddress(pattern: string, address: string): boolean {
     at = found + part.length;
   }
   return text.length - last.length >= at && text.endsWith(last);
+}
+
+/** The same for "%C3%BC" and "ü": people write patterns, browsers addresses. */
+function plain(address: string): string {
+  return address.replace(/(?:%[\da-f]{2})+/gi, (escaped) => {
+    try {
+      return decodeURIComponent(escaped);
+    } catch {
+      return escaped;
+    }
+  });
+}
+
+/** The host of a pattern as browsers have it: in lower case, and other letters than ASCII's encoded. */
+function asciiHost(pattern: string): string {
+  const [, scheme = "", host = "", path = ""] =
+    /^([a-z]+:\/\/)?([^/?#]*)([\s\S]*)$/i.exec(pattern) ?? [];
+  const labels = host.split(".").map((label) => {
+    if (!/\P{ASCII}/u.test(label)) return label.toLowerCase();
+    try {
+      return new URL(`http://${label}`).hostname;
+    } catch {
+      return label;
+    }
+  });
+  return scheme.toLowerCase() + labels.join(".") + path;
 }
 
 /** An address as it may be told. */

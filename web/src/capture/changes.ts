@@ -59,7 +59,7 @@ export class Changes {
     const before = this.numbers.next;
     for (const element of attributes.keys()) this.noteStale(element, gone, came);
     if (this.privacy.dependsOnOthers) this.noteStaleByOthers(gone, came);
-    this.noteEditors(gone, came);
+    this.noteDocuments(gone, came);
     this.remove(gone, came);
     this.serializer.begin(performance.now() + SLICE_MS);
     for (const node of came) this.insert(node, came);
@@ -95,8 +95,11 @@ export class Changes {
 
   private noteStale(element: Element, gone: Set<Node>, came: Set<Node>): void {
     if (!this.numbers.of(element) || !this.privacy.isStale(element)) return;
-    gone.add(element);
-    came.add(element);
+    // What is shown in a slot stands elsewhere, below the host.
+    const host = dom.holdsSlot(element) ? dom.hostAround(element) : null;
+    const stale = host && this.numbers.of(host) ? host : element;
+    gone.add(stale);
+    came.add(stale);
   }
 
   /** What selectors name by its surroundings or its state: no mutation tells of all of that. */
@@ -108,12 +111,16 @@ export class Changes {
     }
   }
 
-  /** A document may have become an editor, by designMode: no mutation tells of it. */
-  private noteEditors(gone: Set<Node>, came: Set<Node>): void {
+  /** A document may have become an editor, or a hidden page: no mutation tells of it. */
+  private noteDocuments(gone: Set<Node>, came: Set<Node>): void {
     for (const root of this.reports.roots()) {
       const isPage = dom.nodeType(root) === dom.DOCUMENT_NODE;
       const top = isPage && dom.documentElement(root as Document);
       if (top) this.noteStale(top, gone, came);
+      const frame = isPage && dom.frameAround(root as Document);
+      if (!frame || !this.privacy.hidesPage((root as Document).URL)) continue;
+      gone.add(frame);
+      came.add(frame);
     }
   }
 
@@ -121,7 +128,7 @@ export class Changes {
   recheck(): void {
     const stale = new Set<Node>();
     if (this.privacy.dependsOnOthers) this.noteStaleByOthers(stale, stale);
-    this.noteEditors(stale, stale);
+    this.noteDocuments(stale, stale);
     if (stale.size) this.renew([...stale]);
   }
 
@@ -188,7 +195,8 @@ export class Changes {
     const number = this.numbers.of(text);
     const parent = dom.parentNode(text);
     if (!number || number >= before || !parent) return;
-    const shown = this.serializer.text(text, this.privacy.hidesInside(parent));
+    const hidden = this.privacy.hidesInside(parent) || this.privacy.isSlottedIntoHidden(text);
+    const shown = this.serializer.text(text, hidden);
     this.reports.op(["text", number, shown as string], `text ${number}`);
   }
 
@@ -208,9 +216,10 @@ export class Changes {
   /** Tell the present value of an attribute. */
   attribute(element: Element, number: number, name: string): void {
     const value = dom.attribute(element, name);
-    const shown = value === null ? null : this.privacy.attribute(element, name, value);
-    if (shown !== undefined) {
-      this.reports.op(["attribute", number, name, shown], `attribute ${number} ${name}`);
-    }
+    const shown = this.privacy.attribute(element, name, value ?? "");
+    // Of what is gone even the name says something, if it never left.
+    if (shown === undefined && !(value === null && /^(?:class|id|slot|style)$/.test(name))) return;
+    const told = value === null ? null : (shown ?? null);
+    this.reports.op(["attribute", number, name, told], `attribute ${number} ${name}`);
   }
 }

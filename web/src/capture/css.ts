@@ -13,12 +13,12 @@ const TOKEN = new RegExp(
 );
 /** An escaped character: its code and the space that ends it, or the character itself. */
 const ESCAPE = /\\(?:([\da-f]{1,6})\s?|[^\n])/gi;
-const WORDS = /[\p{L}\p{N}][^\p{L}\p{N}]*[\p{L}\p{N}][^\p{L}\p{N}]*[\p{L}\p{N}]/u;
+const WORD = /[\p{L}\p{N}]/u;
+const GENERIC_FONT = /(?:^|[\s,])(?:sans-serif|serif|monospace|system-ui|cursive|fantasy)\b/;
 // Rules of a frame's document are of other classes than ours: their numbers are the same.
 const STYLE_RULE = 1;
 const IMPORT_RULE = 3;
 const FONT_FACE_RULE = 5;
-const KEYFRAMES_RULE = 7;
 
 /** Whether an address may stay in a text whose content it holds itself: data, or a part of the page. */
 type Keeps = (address: string) => boolean;
@@ -51,6 +51,22 @@ function cleaned(text: string, keeps: Keeps, word = (string: string) => string):
     }
   }
   return out + text.slice(from);
+}
+
+/** A style text without addresses, and without the strings of its custom properties. */
+export function withoutWords(written: string): string {
+  const text = withoutAddresses(written);
+  if (!text.includes("--")) return text;
+  const out = split(text).map((declaration) =>
+    declaration.startsWith("--") ? withoutStrings(declaration) : declaration,
+  );
+  return out.join("; ");
+}
+
+/** The strings of a custom property go, as any element below may show them. Names of fonts stay. */
+function withoutStrings(declaration: string, keeps: Keeps = () => true): string {
+  const isFont = GENERIC_FONT.test(declaration);
+  return cleaned(plainLetters(declaration), keeps, isFont ? undefined : withoutWord);
 }
 
 /** Letters that are written as escapes, as letters: "u\72l(" is "url(" to browsers. */
@@ -99,7 +115,7 @@ function withoutWord(string: string): string {
     const code = Number.parseInt(hex ?? "", 16);
     return hex ? (code < 0x110000 ? String.fromCodePoint(code) : "") : escaped.slice(1);
   });
-  return WORDS.test(plain) ? '"•••"' : string;
+  return WORD.test(plain) ? '"•••"' : string;
 }
 
 /** Rules of a sheet as text, imported sheets in their place. "" for a sheet that may not be read. */
@@ -128,7 +144,7 @@ function ruleText(rule: CSSRule, privacy: Privacy): string {
 
 /** Whether a rule's text has strings, addresses or custom properties in it. */
 function needsCare(text: string): boolean {
-  return /["'\\]|data:|--[\w-]*\s*:/.test(text);
+  return /["'\\]|data:|--[^\s:;(){}]*\s*:|counter-/.test(text);
 }
 
 function importText(rule: CSSImportRule, privacy: Privacy): string {
@@ -151,32 +167,43 @@ function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
   if (rule.type === STYLE_RULE) {
     const style = rule as CSSStyleRule;
     const inner = nested?.length ? `\n${rulesText(nested, privacy)}` : "";
-    return `${style.selectorText} {${declarations(style, privacy)}${inner}}`;
+    let about: About | undefined;
+    const subject = () => {
+      about ??= isNested(rule) ? "nothing" : privacy.subject(style.selectorText, rootOf(rule));
+      return about;
+    };
+    return `${style.selectorText} {${declarations(style.style.cssText, subject)}${inner}}`;
   }
   if (rule.type === FONT_FACE_RULE) return text;
-  if (!nested || rule.type === KEYFRAMES_RULE) {
-    return cleaned(plainLetters(text), saysNothing, withoutWord);
+  const { style } = rule as CSSKeyframeRule;
+  if (!nested && style) {
+    const declared = declarations(style.cssText, () => "nothing");
+    const { keyText } = rule as CSSKeyframeRule;
+    return keyText ? `${keyText} {${declared}}` : declared; // nested ones have no head
   }
-  return `${text.slice(0, text.indexOf("{") + 1)}\n${rulesText(nested, privacy)}\n}`;
+  if (!nested) return cleaned(plainLetters(text), saysNothing, withoutWord).replace(INITIAL, "");
+  const head = text.slice(0, text.indexOf("{") + 1);
+  if (/^@function/i.test(head)) return ""; // what it gives is no rule's
+  return `${cleaned(plainLetters(head), saysNothing, withoutWord)}\n${rulesText(nested, privacy)}\n}`;
 }
 
 /** Properties whose strings are names of files and fonts, not words in the page. */
+/** What a registered property is at first, where that is more than a number or a colour. */
+const INITIAL = /initial-value:(?!\s*[#\d.+-][\w%.]*\s*;)[^;}]*/gi;
 const UNSEEN = /^(?:font|font-family|src|font-feature-settings|font-variation-settings|grid.*)$/;
 
-function declarations(rule: CSSStyleRule, privacy: Privacy): string {
+function declarations(text: string, subject: () => About): string {
   const out: string[] = [];
-  let about: About | undefined;
-  const subject = () => {
-    about ??= isNested(rule) ? "nothing" : privacy.subject(rule.selectorText, rootOf(rule));
-    return about;
-  };
   const keeps = (address: string) =>
     subject() === "shown" || (subject() === "nothing" && saysNothing(address));
   // cssText has the shorthands that reading property by property would take apart.
-  for (const declaration of split(rule.style.cssText)) {
+  for (const declaration of split(text)) {
     const name = declaration.slice(0, declaration.indexOf(":")).trim().toLowerCase();
     if (name.startsWith("--")) {
-      if (subject() === "shown" || isMeasure(declaration)) out.push(declaration);
+      if (subject() === "shown" || isMeasure(declaration))
+        out.push(withoutStrings(declaration, keeps));
+    } else if (name.startsWith("counter-") && LONG_NUMBER.test(declaration)) {
+      if (subject() === "shown") out.push(declaration);
     } else {
       const word = UNSEEN.test(name) ? undefined : withoutWord;
       out.push(cleaned(plainLetters(declaration), keeps, word));
@@ -185,18 +212,23 @@ function declarations(rule: CSSStyleRule, privacy: Privacy): string {
   return out.join(";");
 }
 
+/** Longer than lengths and counts are: it may be somebody's. */
+const LONG_NUMBER = /\d{5}/;
+
 /** A value of numbers, colours and references: it says nothing. */
 function isMeasure(declaration: string): boolean {
   const value = declaration.slice(declaration.indexOf(":") + 1);
   const rest = value
-    .replace(/--[\w-]+/g, "")
+    .replace(/\bvar\(\s*--[\w-]+/g, "")
     .replace(/#[\da-f]{3,8}\b/gi, "")
     .replace(/[-+]?[\d.]+(?:%|[a-z]{1,4}\b)?/gi, "")
     .replace(
       /\b(?:var|calc|rgba?|hsla?|min|max|clamp|inherit|initial|none|auto|transparent)\b/gi,
       "",
     );
-  return !/[\p{L}\p{N}\\"']/u.test(rest) && value.length < 200;
+  const says =
+    /[\p{L}\p{N}\\"']/u.test(rest) || LONG_NUMBER.test(value.replace(/#[\da-f]+|\.\d+/gi, ""));
+  return !says && value.length < 200;
 }
 
 /** Whether what the rule is about depends on a rule around it. */
@@ -223,8 +255,8 @@ export function split(text: string): string[] {
     if (character === "\\") at++;
     else if (quote) quote = character === quote ? "" : quote;
     else if (character === '"' || character === "'") quote = character;
-    else if (character === "(") depth++;
-    else if (character === ")") depth = Math.max(0, depth - 1);
+    else if (/[([{]/.test(character ?? "")) depth++;
+    else if (/[)\]}]/.test(character ?? "")) depth = Math.max(0, depth - 1);
     if (at < text.length && (character !== ";" || quote || depth)) continue;
     const declaration = text.slice(from, at).trim();
     if (declaration) found.push(declaration);

@@ -23,6 +23,7 @@ export const documentElement = getter<Document, Element | null>(
   Document.prototype,
   "documentElement",
 );
+export const documentTitle = getter<Document, string>(Document.prototype, "title");
 export const designMode = getter<Document, string>(Document.prototype, "designMode");
 const openShadow = getter<Element, ShadowRoot | null>(Element.prototype, "shadowRoot");
 const nativeMatches = Element.prototype.matches;
@@ -101,19 +102,34 @@ export function shadowOf(
 export function around(node: Node): Element | null {
   const parent = parentNode(node);
   if (parent && isElement(parent)) return parent;
-  if (parent && nodeType(parent) === FRAGMENT) return (parent as ShadowRoot).host ?? null;
   const root = parent ?? node;
   if (nodeType(root) === FRAGMENT) return (root as ShadowRoot).host ?? null;
   return nodeType(root) === DOCUMENT_NODE ? frameAround(root as Document) : null;
 }
 
-/** The frame element that shows a document; null for the page itself. */
+const find = Element.prototype.querySelector;
+
+export function holdsSlot(element: Element): boolean {
+  return localName(element) === "slot" || !!find.call(element, "slot");
+}
+
+/** The host of the shadow tree that an element is in. */
+export function hostAround(element: Element): Element | null {
+  let root: Node = element;
+  for (let parent = parentNode(root); parent; parent = parentNode(parent)) root = parent;
+  return nodeType(root) === FRAGMENT ? ((root as ShadowRoot).host ?? null) : null;
+}
+
+const frames = new WeakMap<Document, Element>();
+
+/** Remember it: a document that has left its frame no longer tells. */
+export function noteFrame(inner: Document, frame: Element): void {
+  frames.set(inner, frame);
+}
+
+/** The frame element that a document is or was shown in; null for the page itself. */
 export function frameAround(root: Document): Element | null {
-  try {
-    return root === document ? null : (root.defaultView?.frameElement ?? null);
-  } catch {
-    return null;
-  }
+  return frames.get(root) ?? null;
 }
 
 /** The document in a frame, if it is of this origin. */

@@ -17,6 +17,7 @@ export class Outgoing {
   /** Where in the queue the last word on something is. */
   private readonly places = new Map<string, number>();
   private scheduled = false;
+  private held = false;
   private closed = false;
   private sentAt = Number.NEGATIVE_INFINITY;
   /** Nothing makes sense to the agent before a keyframe: at the start, and when some were lost. */
@@ -42,7 +43,11 @@ export class Outgoing {
       this.places.set(about, this.queue.length);
     }
     this.queue.push(op);
-    if (this.scheduled) return;
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.held || !this.queue.length) return;
     this.scheduled = true;
     const wait = this.sentAt + GAP_MS - performance.now();
     if (wait > 0) setTimeout(() => this.flush(), wait);
@@ -53,6 +58,12 @@ export class Outgoing {
   drop(): void {
     this.clear();
     this.needsKeyframe = true;
+  }
+
+  /** Gather, and send nothing until this is called with false. */
+  hold(held: boolean): void {
+    this.held = held;
+    if (!held) this.schedule();
   }
 
   close(): void {
@@ -67,7 +78,7 @@ export class Outgoing {
 
   private flush(): void {
     this.scheduled = false;
-    if (this.closed || this.queue.length === 0) return;
+    if (this.closed || this.held || this.queue.length === 0) return;
     if (!this.sink.isOpen()) {
       this.drop();
     } else if (this.sink.pendingBytes() > PRESSURE_BYTES) {

@@ -1,8 +1,10 @@
 // Which browser this is, for the agent's "navigate" event.
 
 import { clean } from "../text";
-import type { Page, Rules } from "../wire";
-import { matchesAddress, tellableAddress } from "./address";
+import type { Page } from "../wire";
+import { tellableAddress } from "./address";
+import { documentTitle } from "./dom";
+import type { Privacy } from "./privacy";
 
 const VERSION = "0.1.0";
 const NAMES: [pattern: RegExp, name: string][] = [
@@ -35,12 +37,11 @@ function platformOf(agent: string): string {
 }
 
 /** This page, as far as the group's rules let it be told. */
-export function currentPage(rules: Rules): Page {
-  const isHidden = rules.pages.some((pattern) => matchesAddress(pattern, location.href));
-  const hidesTitle = isHidden || rules.title || rules.mask === "text";
+export function currentPage(privacy: Privacy): Page {
+  const hidesTitle = privacy.hidesPage(location.href) || privacy.hidesTitle();
   return {
-    url: clean(tellableAddress(location.href, rules), 8192),
-    title: hidesTitle ? "" : clean(document.title, 1024),
+    url: clean(tellableAddress(location.href, privacy.rules), 8192),
+    title: hidesTitle ? "" : clean(documentTitle(document), 1024),
     browser: browserOf(navigator.userAgent),
     visitorversion: VERSION,
   };

@@ -3,15 +3,31 @@
 import { HTML } from "../ops";
 import type { Rules } from "../wire";
 import { matchesAddress } from "./address";
-import { withoutAddresses } from "./css";
-import { all, around, closest, designMode, localName, matches, namespaceOf, shadowOf } from "./dom";
+import { withoutAddresses, withoutWords } from "./css";
+import {
+  all,
+  around,
+  attribute,
+  closest,
+  designMode,
+  isElement,
+  localName,
+  matches,
+  namespaceOf,
+  parentNode,
+  shadowOf,
+} from "./dom";
 import { looksLikeCard, Secrets } from "./secrets";
 
 /** Stands for any hidden value, so that its length tells nothing. */
 const MASK = "••••••••";
+/** Characters of an editor that are looked through for a card number. */
+const MAX_EDITOR = 20_000;
 const MARKED = ".glance_masked,[glance_masked]:not([glance_masked=false i])";
 const ALWAYS = "input[type=hidden i],input[type=file i]";
-const FIELDS = "input,textarea,select,option,optgroup,datalist,output,progress,meter";
+const FIELDS =
+  "input,textarea,select,option,optgroup,datalist,output,progress,meter," +
+  "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton],[role=slider]";
 const EDITABLE =
   "[contenteditable]:not([contenteditable=false i]),[style*=user-modify i]:not([style*=read-only i])";
 
@@ -28,11 +44,16 @@ const PLAIN = names(`title alt placeholder label lang role translate spellcheck 
 /** Addresses and code: they stay whatever a style sheet says about them. */
 const NEVER =
   names(`src srcset srcdoc data action formaction poster background ping cite longdesc manifest
-  codebase classid archive profile content nonce integrity imagesrcset lowsrc dynsrc`);
+  codebase classid archive profile content nonce integrity imagesrcset lowsrc dynsrc href
+  definitionurl`);
 /** Form elements keep their values in properties, where a stale attribute would leak or lie. */
 const STATEFUL = names("value checked selected");
 const HAS_VALUE = names("input textarea select option button param data");
 const REFERENCE = names("href xlink:href");
+/** What programs keep on elements for themselves. */
+const STATE = /^(?:data-|x-|v-|ng-|[:@#*_([])/;
+/** The values that an animation gives to another attribute, perhaps an address. */
+const ANIMATED = names("to from by values");
 
 /** Of hidden drawings: where and how large, in numbers. */
 const GEOMETRY = names(`d x y x1 y1 x2 y2 cx cy r rx ry width height viewbox points transform
@@ -91,11 +112,18 @@ export class Privacy {
     return this.rules.pages.some((pattern) => matchesAddress(pattern, address));
   }
 
+  /** Whether the title is hidden, by a rule of its own or as an element. */
+  hidesTitle(): boolean {
+    if (this.rules.title || this.rules.mask === "text") return true;
+    const title = all(document, "title")[0];
+    return !!title && !!closest(title, this.selector);
+  }
+
   // -- elements --------------------------------------------------------------------------------
 
   /** Decide about an element. insideHidden: whether what it is in is hidden. */
   decide(element: Element, insideHidden: boolean): boolean {
-    const hidden = insideHidden || this.isNamed(element);
+    const hidden = insideHidden || this.isNamed(element) || this.isSlottedIntoHidden(element);
     if (hidden && !this.hidesWords && matches(element, MARKED)) {
       this.hidesWords = this.isLate = true;
     }
@@ -112,15 +140,37 @@ export class Privacy {
   /** Whether what is directly in this node is hidden, as decided for the element around. */
   hidesInside(parent: Node): boolean {
     if (this.rules.mask === "text") return true;
-    if (parent.nodeType === 1) return this.hidden.has(parent as Element);
-    const outside = around(parent);
-    return !!outside && this.hidden.has(outside);
+    if (isElement(parent)) return this.hidden.has(parent);
+    return parent !== document && this.hidesAround(parent);
+  }
+
+  /** Whether what a node is in is hidden. A document that came out of nowhere is. */
+  private hidesAround(node: Node): boolean {
+    const outside = around(node);
+    return outside ? this.hidden.has(outside) : node.ownerDocument !== document;
+  }
+
+  /** Whether a child of a shadow tree's host is shown in a slot that is hidden. */
+  isSlottedIntoHidden(node: Node): boolean {
+    const host = parentNode(node);
+    const root = host && isElement(host) && shadowOf(host, this.closed);
+    if (!root) return false;
+    const name = isElement(node) ? (attribute(node, "slot") ?? "") : "";
+    const slot = this.slotIn(root, name);
+    return !!slot && this.hidden.has(slot);
+  }
+
+  private slotIn(root: ShadowRoot, name: string): Element | undefined {
+    return all(
+      root,
+      name ? `slot[name="${CSS.escape(name)}"]` : "slot:not([name]),slot[name='']",
+    )[0];
   }
 
   /** Whether a change of an attribute has changed what was decided for the element. */
   isStale(element: Element): boolean {
-    const outside = around(element);
-    const now = (!!outside && this.hidden.has(outside)) || this.isNamed(element);
+    const now =
+      this.hidesAround(element) || this.isNamed(element) || this.isSlottedIntoHidden(element);
     return now !== this.hidden.has(element);
   }
 
@@ -152,8 +202,10 @@ export class Privacy {
   /** A text that is not hidden by where it stands. */
   text(text: Text): string {
     const { data } = text;
-    if (data.length < 13 || !/\d/.test(data) || !text.parentElement?.isContentEditable) return data;
-    return looksLikeCard(data) ? MASK : data;
+    if (!/\p{Nd}/u.test(data) || !text.parentElement?.isContentEditable) return data;
+    // A number may be spread over several elements.
+    const whole = editorAround(text.parentElement).textContent ?? "";
+    return looksLikeCard(whole.length > MAX_EDITOR ? data : whole) ? MASK : data;
   }
 
   /** What stands for an attribute; undefined for what does not leave. */
@@ -162,7 +214,7 @@ export class Privacy {
     const tag = localName(element);
     switch (name) {
       case "style":
-        return hidden ? shapeOnly(element) : withoutAddresses(value);
+        return hidden ? shapeOnly(element) : this.inlineStyle(value);
       case "class":
         return hidden ? this.knownTokens(value, ".") : value;
       case "id":
@@ -172,9 +224,11 @@ export class Privacy {
       case "name":
         if (tag === "slot") return this.slotName(value, element);
     }
+    if (namespaceOf(element) === HTML && name === "href" && (tag === "a" || tag === "area"))
+      return "#"; // :any-link
     if (
       name.startsWith("on") ||
-      NEVER.has(name) ||
+      (NEVER.has(name.toLowerCase()) && !(namespaceOf(element) !== HTML && REFERENCE.has(name))) ||
       tag === "script" ||
       tag === "meta" ||
       tag === "base"
@@ -182,10 +236,11 @@ export class Privacy {
       return undefined;
     if (namespaceOf(element) !== HTML) return this.foreign(name, value, hidden);
     if (SHAPE.has(name)) return !hidden || KEYWORD.test(value) ? value : undefined;
-    if (name === "href" && (tag === "a" || tag === "area")) return "#"; // :any-link
     if (hidden) return undefined;
-    if (STATEFUL.has(name) && HAS_VALUE.has(tag)) return undefined;
-    if (PLAIN.has(name) || name.startsWith("aria-")) return value;
+    if (STATEFUL.has(name) && (HAS_VALUE.has(tag) || tag.includes("-"))) return undefined;
+    if (PLAIN.has(name) || name.startsWith("aria-")) {
+      return HAS_VALUE.has(tag) ? this.value(element, value) : value;
+    }
     return this.isKnown(name, "[") ? value : undefined;
   }
 
@@ -193,7 +248,7 @@ export class Privacy {
   private slotOf(element: Element, name: string): Element | undefined {
     const host = around(element);
     const root = host && shadowOf(host, this.closed);
-    return (root && all(root, `slot[name="${CSS.escape(name)}"]`)[0]) || undefined;
+    return (root && this.slotIn(root, name)) || undefined;
   }
 
   /** The name of a hidden slot: another word, and the same for what belongs into it. */
@@ -204,10 +259,15 @@ export class Privacy {
     return `slot-${number}`;
   }
 
+  private inlineStyle(value: string): string {
+    return this.hidesWords ? withoutWords(value) : withoutAddresses(value);
+  }
+
   private foreign(name: string, value: string, hidden: boolean): string | undefined {
     if (REFERENCE.has(name)) return !hidden && value.startsWith("#") ? value : undefined;
     if (hidden) return GEOMETRY.has(name.toLowerCase()) && MEASURE.test(value) ? value : undefined;
-    if (name.startsWith("data-") && !this.isKnown(name, "[")) return undefined;
+    if (STATE.test(name) && !this.isKnown(name, "[")) return undefined;
+    if (ANIMATED.has(name) && /[:/?]/.test(value)) return undefined;
     return withoutAddresses(value);
   }
 
@@ -233,7 +293,7 @@ export class Privacy {
   /** What a rule of a root's sheet is about. */
   subject(selector: string, root: Document | ShadowRoot | undefined): About {
     if (this.rules.mask === "text") return "hidden";
-    if (!root || /&|:scope/.test(selector)) return "nothing";
+    if (!root || /&|:scope|::part|::slotted|:host/.test(selector)) return "nothing";
     const outside = around(root);
     if (outside && this.hidden.has(outside)) return "hidden";
     if (root === document && /^(?::root|html|body|\*)$/.test(selector.trim())) return "shown";
@@ -287,11 +347,18 @@ function shapeOnly(element: Element): string {
   for (let at = 0; at < style.length; at++) {
     const name = style[at] as string;
     const value = style.getPropertyValue(name);
-    if (!LAYOUT.test(name) || /url\(|var\(|["'\\]/i.test(value)) continue;
+    if (!LAYOUT.test(name) || /url\(|var\(|--|["'\\]/i.test(value)) continue;
     const important = style.getPropertyPriority(name);
     out.push(`${name}: ${value}${important ? " !important" : ""}`);
   }
   return out.join("; ");
+}
+
+/** The outermost element that is written into together with this one. */
+function editorAround(element: HTMLElement): HTMLElement {
+  let outermost = element;
+  while (outermost.parentElement?.isContentEditable) outermost = outermost.parentElement;
+  return outermost;
 }
 
 /** Whether a document's root element belongs to a page that is one editor. */
@@ -305,8 +372,8 @@ function isMarked(page: Document): boolean {
 
 function isSelector(selector: string): boolean {
   try {
-    document.createDocumentFragment().querySelector(selector);
-    return true;
+    // What is left open, a bracket or a comment, would swallow the selectors behind it.
+    return document.createElement("a").matches(`${selector},a`);
   } catch {
     return false;
   }

@@ -139,6 +139,7 @@ export class Recorder implements Capture {
       { doctype: doctypeOf(document), width: innerWidth, height: innerHeight },
     ]);
     if (this.isHidden) {
+      this.outgoing.hold(false);
       this.outgoing.add(["hidden"]);
       return;
     }
@@ -149,6 +150,9 @@ export class Recorder implements Capture {
     if (adopted.length) this.outgoing.add(["adopted", DOCUMENT, adopted]);
     this.serializer.pending.add(document);
     this.slicing = true;
+    // As long as no element has been found to be hidden, words of style sheets are not: they must wait
+    // until all elements have been seen.
+    this.outgoing.hold(!this.privacy.hidesWords);
     this.slice();
   }
 
@@ -170,6 +174,7 @@ export class Recorder implements Capture {
       this.failures = 0;
       this.tellScrolled();
       this.outgoing.add(["complete"]);
+      if (!this.privacy.isLate) this.outgoing.hold(false);
     }
   }
 
@@ -216,6 +221,7 @@ export class Recorder implements Capture {
   private guard(work: () => void): void {
     try {
       work();
+      this.hideLate();
     } catch {
       // What was decided may be stale now: nothing leaves before all is decided afresh.
       this.isBroken = true;
@@ -230,6 +236,14 @@ export class Recorder implements Capture {
         this.sink.failed();
       }
     }
+  }
+
+  /** Words that may belong to something hidden are among what waits: the page is sent afresh. */
+  private hideLate(): void {
+    if (!this.privacy.isLate) return;
+    this.privacy.isLate = false;
+    this.outgoing.drop();
+    this.keyframeSoon(0);
   }
 
   private keyframeSoon(wait: number): void {
@@ -253,14 +267,14 @@ export class Recorder implements Capture {
     const on = (name: string, act: (event: Event) => void) =>
       listen(root, name, (event) => this.guard(() => act(event)), options);
     on("scroll", ({ target }) => target && this.scroll(target as Node));
-    for (const name of ["input", "change", "reset", "click", "keyup"]) {
-      on(name, () => this.sweepFields());
-    }
     for (const name of ["beforeinput", "input"]) {
       on(name, ({ target }) => target && this.written(target as Element)); // scripts cause the second
     }
+    for (const name of ["input", "change", "reset", "click", "keyup"]) {
+      on(name, () => this.lookAtFields());
+    }
     on("load", ({ target }) => target && this.loaded(target as Element));
-    if (root.nodeType !== dom.DOCUMENT_NODE) return;
+    if (dom.nodeType(root) !== dom.DOCUMENT_NODE) return;
     on("mousemove", (event) => this.mouse(event as MouseEvent));
     const view = (root as Document).defaultView;
     if (root === document) {
@@ -295,7 +309,7 @@ export class Recorder implements Capture {
   }
 
   private frameLoaded(element: Element): void {
-    const inner = dom.frameDocument(element);
+    const inner = this.serializer.documentIn(element);
     if (inner && this.frames.get(element) === inner && this.numbers.of(inner.documentElement))
       return;
     this.changes.renew([element]);
@@ -373,10 +387,18 @@ export class Recorder implements Capture {
   }
 
   private tellPage(): void {
-    const now = `${location.href} ${document.title}`;
+    const now = `${location.href} ${dom.documentTitle(document)} ${this.privacy.hidesTitle()}`;
     if (this.told === now || !this.sink.isOpen()) return;
     this.told = now;
-    this.sink.tell(currentPage(this.privacy.rules));
+    this.sink.tell(currentPage(this.privacy));
+  }
+
+  /** Something may have been typed or chosen. Whether it is hidden may have changed in the same task. */
+  private lookAtFields(): void {
+    this.flushMutations();
+    this.changes.recheck();
+    this.sweepFields();
+    this.goOn();
   }
 
   private sweepFields(): void {
@@ -403,7 +425,7 @@ export class Recorder implements Capture {
   private sweepFrames(): void {
     for (const [element, inner] of this.frames) {
       if (!this.numbers.of(element)) this.frames.delete(element);
-      else if (dom.frameDocument(element) !== inner) this.frameLoaded(element);
+      else if (this.serializer.documentIn(element) !== inner) this.frameLoaded(element);
     }
   }
 
@@ -425,10 +447,6 @@ export class Recorder implements Capture {
 
   /** A new sheet speaks of names that were held back as meaning nothing. */
   private tellNews(): void {
-    if (this.privacy.isLate) {
-      this.privacy.isLate = false;
-      this.keyframeSoon(0);
-    }
     for (const key of this.privacy.news.splice(0)) {
       const name = CSS.escape(key.slice(1));
       const [selector, attribute] = key.startsWith("[")

@@ -109,7 +109,7 @@ export class Serializer {
   private tree(node: Node, hidden: boolean): Tree {
     this.numbers.give(node);
     if (dom.isElement(node)) return this.element(node, hidden);
-    return this.text(node as Text, hidden);
+    return this.text(node as Text, hidden || this.privacy.isSlottedIntoHidden(node));
   }
 
   text(text: Text, hidden: boolean): Tree {
@@ -155,6 +155,12 @@ export class Serializer {
     return [tag, attributes, nodes];
   }
 
+  /** The document in a frame, if it is of this origin and none of the hidden pages. */
+  documentIn(frame: Element): Document | null {
+    const inner = dom.frameDocument(frame);
+    return inner && !this.privacy.hidesPage(inner.URL) ? inner : null;
+  }
+
   private attributes(element: Element): Attributes | 0 {
     if (!dom.hasAttributes(element)) return 0;
     let out: Attributes | 0 = 0;
@@ -184,9 +190,10 @@ export class Serializer {
       }
       case "iframe":
       case "frame": {
-        const inner = dom.frameDocument(element);
+        const inner = this.documentIn(element);
         this.finds.frame(element, inner);
         if (inner) {
+          dom.noteFrame(inner, element);
           this.shownIn.set(element, inner);
           extra.frame = this.frame(inner, hidden);
         }
