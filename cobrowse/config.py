@@ -38,6 +38,7 @@ _SECTIONS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "proxy": (proxy_conf.ProxySettings,),
     "proxy.reverse": (proxy_conf.ReverseSettings,),
     "relay": (relay_conf.RelaySettings,),
+    "relay.limits": (relay_conf.LimitSettings,),
     "groups.<groupid>": (proxy_conf.GroupSettings, relay_conf.GroupSettings),
     "groups.<groupid>.settings": (account_conf.AccountSettings,),
     "groups.<groupid>.settings.button": (account_conf.Button,),

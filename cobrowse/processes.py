@@ -70,6 +70,15 @@ class Processes:
             self._raise_if_one_ended()
             time.sleep(_POLL_S * 4)
 
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
+    def kill(self) -> None:
+        """End all at once, with no chance to put anything in order."""
+        for child in self._children.values():
+            child.kill()
+            child.wait()
+
     def stop(self) -> None:
         for child in self._children.values():
             if child.poll() is None:

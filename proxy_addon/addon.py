@@ -272,13 +272,16 @@ class Cobrowse:
             secret = b""
         sent = cookies.read(flow.request.headers.fields)
         query = dict(parse_qsl(urlsplit(flow.request.path).query))
+        sources = self._sources[group[0]] if group else {}
+        values_found = identity.from_cookies(sent, sources)
         answer = token.answer(
             method=flow.request.method,
             values=values,
             sent=sent,
             origin=origin,
             group=group[0] if group else "",
-            identity=identity.from_cookies(sent, self._sources[group[0]]) if group else {},
+            identity=values_found,
+            levels=identity.levels(values_found, sources),
             secret=secret,
             path=self.settings.proxy.prefix,
             domain=query.get("domain", ""),

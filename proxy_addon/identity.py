@@ -5,8 +5,9 @@ Source of the limits: the API's public reference, properties of GLANCE_COBROWSE.
 
 import base64
 import binascii
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -53,6 +54,11 @@ def from_cookies(
     return values
 
 
+def levels(values: Collection[str], sources: Mapping[str, CookieSource]) -> dict[str, str]:
+    """Which of these fields' values are signed; the rest are mere cookies."""
+    return {field: "signed" for field in values if sources[field].is_signed}
+
+
 def is_valid(field: str, value: str) -> bool:
     """Whether a value keeps the limits of its field. Control characters keep none."""
     if field == "visitorid":
@@ -73,6 +79,8 @@ def _read(raw: bytes, source: CookieSource) -> str:
                 value = unquote_to_bytes(value)
             case "base64":
                 value = _from_base64(value)
+            case "hmac":
+                value = _signed(value, source.key)
             case "json":
                 value = msgspec.json.decode(value)
             case "jwt":
@@ -101,6 +109,20 @@ def _from_base64(value: bytes) -> bytes:
         return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error as error:
         raise ValueError("no base64") from error
+
+
+def _signed(value: bytes, key: str) -> bytes:
+    """What was signed, if the signature fits. Raises: ValueError."""
+    text, _, signature = value.removeprefix(b"s:").rpartition(b".")
+    genuine = hmac.digest(key.encode(), text, "sha256")
+    given = (
+        bytes.fromhex(signature.decode("ascii"))
+        if len(signature) == 2 * len(genuine)
+        else _from_base64(signature)
+    )
+    if not hmac.compare_digest(genuine, given):
+        raise ValueError("the signature does not fit")
+    return text
 
 
 def _claims(value: bytes, source: CookieSource) -> Any:

@@ -154,8 +154,11 @@ class CookieSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     cookie: Annotated[str, Meta(description="The cookie's name.")]
     decode: Annotated[
-        tuple[Literal["percent", "base64", "json", "jwt"], ...],
-        Meta(description="What is undone, in this order; `json` and `jwt` only as the last."),
+        tuple[Literal["percent", "base64", "hmac", "json", "jwt"], ...],
+        Meta(
+            description="What is undone, in this order; `json` and `jwt` only as the last. `hmac` "
+            "is `value.signature`, by HMAC-SHA256 in hex or base64, as Express signs cookies."
+        ),
     ] = ("percent",)
     field: Annotated[
         str,
@@ -164,8 +167,8 @@ class CookieSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     key: Annotated[
         str,
         Meta(
-            description="Secret, or public key as PEM, that the JWT's signature must fit. Empty: "
-            "it is not verified."
+            description="Secret, or public key as PEM, that the signature must fit. Empty: a "
+            "JWT is not verified."
         ),
     ] = ""
     algorithms: Annotated[
@@ -182,12 +185,19 @@ class CookieSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("field needs json or jwt as the last step of decode")
         if structured and not self.field and self.decode[-1] == "jwt":
             raise ValueError("field must say which of the JWT's claims is meant")
-        if self.key and self.decode[-1:] != ("jwt",):
-            raise ValueError("key needs jwt as the last step of decode")
+        if self.key and not {"jwt", "hmac"} & set(self.decode):
+            raise ValueError("key needs jwt or hmac in decode")
+        if "hmac" in self.decode and not self.key:
+            raise ValueError("hmac needs a key")
         try:
             "".encode(self.charset)
         except LookupError as error:
             raise ValueError(f"charset {self.charset!r} is not known") from error
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a visitor cannot forge it."""
+        return bool(self.key)
 
 
 class CookieMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

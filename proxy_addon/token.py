@@ -40,6 +40,7 @@ def answer(
     origin: str,
     group: str,
     identity: Mapping[str, str],
+    levels: Mapping[str, str],
     secret: bytes,
     path: str,
     domain: str,
@@ -51,6 +52,7 @@ def answer(
     Args:
         values: the request's fields. sent: its cookies.
         origin: scheme://host[:port] of our pages there. group: "" where the host has none.
+        levels: which of the values are signed.
         path, domain: where the visitor cookie is sent; "" for this host only.
         now: Unix seconds.
         make_random: unguessable text from so many bytes.
@@ -69,6 +71,7 @@ def answer(
         origin=origin,
         visitor=value,
         identity=identity,
+        levels=levels,
         now=now,
         token_id=make_random(16),
     )
@@ -97,6 +100,7 @@ def mint(
     identity: Mapping[str, str],
     now: float,
     token_id: str,
+    levels: Mapping[str, str] | None = None,
 ) -> str:
     """A signed token (JWT, HS256) good for LIFETIME_S and for one hello.
 
@@ -104,6 +108,7 @@ def mint(
         origin: scheme://host[:port] of the page, as the browser sends it in Origin.
         visitor: value of the visitor's own cookie; only its digest goes into the token.
         now: Unix seconds. token_id: unguessable, never used twice.
+        levels: which values are signed; the rest a visitor can forge.
     """
     claims = {
         "aud": AUDIENCE,
@@ -114,5 +119,6 @@ def mint(
         "origin": origin,
         "visitor": hashlib.sha256(visitor.encode()).hexdigest(),
         "identity": dict(identity),
+        "levels": dict(levels or {}),
     }
     return jwt.encode(claims, secret, algorithm="HS256")

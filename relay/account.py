@@ -117,5 +117,12 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=86_400, description="How long a session waits for a visitor who is away."),
     ] = 10 * 60
+    idle_s: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="How long a session may go on with no sign of anybody."),
+    ] = 60 * 60
+    longest_s: Annotated[
+        float, Meta(gt=0, le=7 * 86_400, description="How long a session may go on at all.")
+    ] = 8 * 60 * 60
     button: Button = Button()
     terms: Terms = Terms()

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from relay.errors import Refused
-from relay.wire import Person
+from relay.wire import Level, Person
 
 T = TypeVar("T")
 
@@ -38,12 +38,20 @@ def make_login_key(partnerid: str, partneruserid: str, api_key: str, expiry: int
 
 
 def check_login_key(
-    partnerid: str, partneruserid: str, loginkey: str, api_keys: Mapping[str, str], now: float
-) -> None:
+    partnerid: str,
+    partneruserid: str,
+    loginkey: str,
+    api_keys: Mapping[str, str],
+    now: float,
+    skew_s: float = 0.0,
+) -> int:
     """Accept an agent's credential, or say why not to the one who holds it.
 
-    Args:   api_keys: group id to API key; a group without one lets nobody in.
-    Raises: Refused. A stranger learns nothing of which part was wrong.
+    Args:
+        api_keys: group id to API key; a group without one lets nobody in.
+        skew_s: how far the clock of the one who made it may be off.
+    Returns: when it expires, in Unix seconds.
+    Raises:  Refused. A stranger learns nothing of which part was wrong.
     """
     wrong = Refused("login", "The login key is not valid for this partner and user.")
     api_key = api_keys.get(partnerid, "")
@@ -56,14 +64,18 @@ def check_login_key(
     genuine = make_login_key(partnerid, partneruserid, api_key, expiry)
     if not hmac.compare_digest(genuine.encode(), loginkey.encode()):
         raise wrong
-    if now >= expiry:
+    if now >= expiry + skew_s:
         raise Refused("expired", "The login key has expired. Ask for a new one.")
-    if expiry > now + LOGIN_KEY_MAX_AGE_S:
+    if expiry > now + LOGIN_KEY_MAX_AGE_S + skew_s:
         raise Refused("expiry", "The login key is good for more than a day, which is not allowed.")
+    return expiry
 
 
 class VisitorToken(msgspec.Struct, frozen=True):
-    """What the proxy says of a visitor. identity: from cookies the visitor cannot forge alone."""
+    """What the proxy says of a visitor.
+
+    identity: from the site's cookies. levels: how well each value is known.
+    """
 
     jti: Annotated[str, Meta(min_length=16)]
     exp: int
@@ -71,6 +83,7 @@ class VisitorToken(msgspec.Struct, frozen=True):
     origin: str
     visitor: Annotated[str, Meta(min_length=64, max_length=64)]
     identity: Person = Person()
+    levels: dict[str, Level] = {}
 
 
 class AgentToken(msgspec.Struct, frozen=True):
@@ -114,6 +127,12 @@ def read_agent_token(token: str, secret: bytes, now: float) -> AgentToken:
 def make_agent_token(agent: AgentToken, secret: bytes) -> str:
     claims = {"aud": AGENT_AUDIENCE, **msgspec.structs.asdict(agent)}
     return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def end_of(agent: AgentToken, end: str, secret: bytes) -> str:
+    """The name of an agent's end in a session. end: what the agent's page calls it."""
+    message = "\0".join((agent.group, agent.user, end)).encode()
+    return hmac.digest(secret, message, hashlib.sha256).hex()[:32]
 
 
 def _read(token: str, secret: bytes, now: float, audience: str, kind: type[T]) -> T:

@@ -22,12 +22,19 @@ class Close(IntEnum):
 
     FAULT = 1011, True, "The relay has made an error."
     RESTARTING = 1012, True, "The relay is going away; another or the same one answers soon."
+    UNAVAILABLE = 1013, True, "The relay cannot answer now: something that it needs is away."
     MALFORMED = 4400, False, "A message was not what the protocol allows."
     REFUSED = 4401, False, "Token, ticket or login was not accepted; a refused message says why."
     NO_HELLO = 4408, True, "No first message came in time."
     TAKEN_OVER = 4409, False, "Another page of the same visitor goes on with the session."
     ENDED = 4410, False, "The session is over; an ended message says why."
     TOO_SLOW = 4413, True, "The peer takes its messages too slowly."
+    TOO_MUCH = 4429, True, "More messages, sockets or attempts than one peer or address may have."
+
+
+def close_of(number: int) -> Close:
+    """The close code of a number that another relay has sent."""
+    return next((code for code in Close if code == number), Close.FAULT)
 
 
 class LocalError(Exception):
@@ -46,6 +53,18 @@ class PeerError(Exception):
 
 class Malformed(PeerError):
     """A message that the protocol does not allow."""
+
+
+class Unavailable(PeerError):
+    """Not now: another relay, the store or the broker gives no answer. Try again."""
+
+    close = Close.UNAVAILABLE
+
+
+class TooMuch(PeerError):
+    """More than one peer or address may ask for."""
+
+    close = Close.TOO_MUCH
 
 
 class Refused(PeerError):

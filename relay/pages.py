@@ -1,18 +1,24 @@
 """The pages of an agent: viewer, console, and the plain page that says why neither is shown."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import auth
 from relay.auth import AgentToken
-from relay.errors import Refused
+from relay.errors import Refused, TooMuch
+from relay.limits import WrongKeys
+from relay.metrics import REFUSED
 from relay.settings import Settings
+from relay.store import Store, StoreError
 
 AGENT_COOKIE: Final = "cobrowse_agent"
 STATIC_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
@@ -24,11 +30,24 @@ _POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # An address may hold the login key: it goes to nobody.
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
 
 class Pages:
     """Answers an agent's requests for pages."""
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(self, settings: Settings, secret: bytes, store: Store) -> None:
+        self._store = store
+        self._single_use = {g for g, v in settings.groups.items() if v.loginkey_single_use}
+        self._skew_s = settings.relay.clock_skew_s
+        self._wrong_keys = WrongKeys(settings.relay.limits.wrong_keys)
         self._api_keys = {group: g.api_key for group, g in settings.groups.items()}
         self._secret = secret
         self._templates = Environment(loader=PackageLoader("relay"), autoescape=select_autoescape())
@@ -37,19 +56,23 @@ class Pages:
         """AgentView.aspx: the live copy of one session."""
         asked = parameters(request)
         key = asked.get("sessionkey") or asked.get("visitorid") or ""
-        return self._agent_page(request, asked, "viewer.html", key=key)
+        return await self._agent_page(request, asked, "viewer.html", key=key)
 
     async def console(self, request: Request) -> Response:
         """The sessions of the agent's group."""
-        return self._agent_page(request, parameters(request), "console.html")
+        return await self._agent_page(request, parameters(request), "console.html")
 
-    def _agent_page(
+    async def _agent_page(
         self, request: Request, asked: Mapping[str, str], template: str, key: str = ""
     ) -> Response:
         now = time.time()
         try:
-            agent = self._agent(request, asked, now)
+            agent = await self._agent(request, asked, now)
+        except TooMuch:
+            message = "Too many wrong login keys came from your address. Try again in an hour."
+            return self._page(request, "refused.html", 429, message=message)
         except Refused as refusal:
+            REFUSED.labels(refusal.code).inc()
             return self._page(request, "refused.html", 403, message=refusal.message)
         token = auth.make_agent_token(agent, self._secret)
         boot = {"token": token, "key": key}
@@ -64,11 +87,14 @@ class Pages:
         )
         return response
 
-    def _agent(self, request: Request, asked: Mapping[str, str], now: float) -> AgentToken:
-        """Who asks. A login key counts; without one, the cookie that an earlier one left."""
+    async def _agent(self, request: Request, asked: Mapping[str, str], now: float) -> AgentToken:
+        """Who asks. A login key counts; without one, the cookie that an earlier one left.
+
+        Raises: Refused, TooMuch.
+        """
         if "loginkey" in asked:
             group, user = asked.get("partnerid", ""), asked.get("partneruserid", "")
-            auth.check_login_key(group, user, asked["loginkey"], self._api_keys, now)
+            await self._check_key(request, group, user, asked["loginkey"], now)
             expiry = int(now) + auth.AGENT_TOKEN_LIFETIME_S
             return AgentToken(group, user, asked.get("name", "")[:63], expiry)
         cookie = request.cookies.get(AGENT_COOKIE)
@@ -81,6 +107,30 @@ class Pages:
             raise Refused("login", "You are logged in to another group. Use its login key.")
         return agent
 
+    async def _check_key(
+        self, request: Request, group: str, user: str, loginkey: str, now: float
+    ) -> None:
+        """Raises: Refused, TooMuch."""
+        address = request.client.host if request.client else ""
+        moment = time.monotonic()
+        if delay_s := self._wrong_keys.delay_s(address, moment):
+            await asyncio.sleep(delay_s)
+        try:
+            expiry = auth.check_login_key(group, user, loginkey, self._api_keys, now, self._skew_s)
+        except Refused as refusal:
+            if refusal.code == "login":
+                self._wrong_keys.add(address, moment)
+            raise
+        if group not in self._single_use:
+            return
+        try:
+            kept_until = expiry + int(self._skew_s) + 1
+            fresh = await self._store.spend("loginkey", loginkey, kept_until)
+        except StoreError as error:
+            raise Refused("unavailable", "Your login key cannot be checked now.") from error
+        if not fresh:
+            raise Refused("used", "The login key was used before. Ask for a new one.")
+
     def _page(self, request: Request, template: str, status: int, **values: object) -> Response:
         text = self._templates.get_template(template).render(**values)
         socket_scheme = "wss" if request.url.scheme == "https" else "ws"
@@ -91,11 +141,29 @@ class Pages:
             {
                 "Content-Security-Policy": policy,
                 "Cache-Control": "no-store",
-                # The address may hold the login key: it goes to nobody.
-                "Referrer-Policy": "no-referrer",
-                "X-Content-Type-Options": "nosniff",
             },
         )
+
+
+class SecurityHeaders:
+    """On every answer: not to be framed, sniffed or told of to other sites, unless it says so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 def parameters(request: Request) -> dict[str, str]:

@@ -3,17 +3,21 @@
 from typing import Final
 
 REPLAY_CAP_BYTES: Final = 4 * 1024 * 1024
+# How many frames an agent's page applies while its agent takes it for coming up at once.
+REPLAY_CAP_FRAMES: Final = 2_000
 
 
 class ReplayBuffer:
-    """Frames from the newest keyframe on, capped in bytes.
+    """Frames from the newest keyframe on, capped in bytes and in number.
 
     Past the cap it forgets all and waits for the next keyframe: a gap would show the agent a page
     that never was. The keyframe itself does not count: a new one would be as large.
     """
 
-    def __init__(self, cap_bytes: int = REPLAY_CAP_BYTES) -> None:
-        self._cap_bytes = cap_bytes
+    def __init__(
+        self, cap_bytes: int = REPLAY_CAP_BYTES, cap_frames: int = REPLAY_CAP_FRAMES
+    ) -> None:
+        self._cap_bytes, self._cap_frames = cap_bytes, cap_frames
         self._frames: list[bytes] = []
         self._size_bytes = 0
 
@@ -25,7 +29,11 @@ class ReplayBuffer:
     @property
     def wants_keyframe(self) -> bool:
         """A new keyframe would help: there is none, or three quarters of the room are used."""
-        return not self._frames or self._size_bytes > self._cap_bytes * 3 // 4
+        return (
+            not self._frames
+            or self._size_bytes > self._cap_bytes * 3 // 4
+            or len(self._frames) > self._cap_frames * 3 // 4
+        )
 
     def add(self, frame: bytes, *, keyframe: bool) -> None:
         if keyframe:
@@ -33,7 +41,7 @@ class ReplayBuffer:
         elif self._frames:
             self._frames.append(frame)
             self._size_bytes += len(frame)
-            if self._size_bytes > self._cap_bytes:
+            if self._size_bytes > self._cap_bytes or len(self._frames) > self._cap_frames:
                 self.clear()
 
     def clear(self) -> None:

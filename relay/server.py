@@ -1,116 +1,198 @@
-"""The relay's process: routes, life and listener."""
+"""The relay's process: its parts, routes, life and listener."""
 
-import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from typing import Final
 
+import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from relay import wire
+from relay import logs, wire
 from relay.account import AccountSettings
+from relay.broker import Broker, BrokerError
+from relay.broker.memory import MemoryBroker
+from relay.broker.redis import RedisBroker
 from relay.errors import SetupError
-from relay.hub import Hub
-from relay.pages import Pages, load_static
+from relay.health import Health
+from relay.hub import GroupRules, Hub
+from relay.limits import Connections
+from relay.pages import Pages, SecurityHeaders, load_static
+from relay.records import Records
 from relay.session import Limits
-from relay.settings import Settings, split_listen
+from relay.settings import GroupSettings, Settings, split_listen
 from relay.sockets import AgentSocket, VisitorSocket
+from relay.store import Store, StoreError
+from relay.store.memory import MemoryStore
+from relay.store.sql import SqlStore
 from relay.visitor_pages import TAG_STUB, VISITOR_SCRIPTS, VisitorPages, file_response
 
 PING_S: Final = 5.0
+STORE_FILE: Final = "sessions.db"
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The relay as an ASGI app. Raises: SetupError."""
-    static = load_static()
-    needed = (*VISITOR_SCRIPTS, TAG_STUB, "viewer.js", "console.js")
-    missing = [name for name in needed if name not in static]
-    if missing:
-        raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
-    secret = settings.secret()
-    accounts = {group: values.settings for group, values in settings.groups.items()}
-    hub = Hub(
-        limits={group: Limits(a.waiting_s, a.away_s) for group, a in accounts.items()},
-        rules={group: _rules(account) for group, account in accounts.items()},
-    )
-    pages = Pages(settings, secret)
-    visitors = VisitorPages(settings, secret, static)
-    agent_groups = {group for group, values in settings.groups.items() if values.api_key}
+class Relay:
+    """All parts of one relay. Raises: SetupError."""
 
-    async def script(request: Request) -> Response:
-        found = static.get(request.path_params["name"])
-        return file_response(request, *found) if found else PlainTextResponse("Not found.\n", 404)
+    def __init__(self, settings: Settings) -> None:
+        static = load_static()
+        needed = (*VISITOR_SCRIPTS, TAG_STUB, "viewer.js", "console.js")
+        missing = [name for name in needed if name not in static]
+        if missing:
+            raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
+        secret = settings.secret()
+        limits = settings.relay.limits
+        self.store = make_store(settings)
+        self.broker = _make_broker(settings.relay.broker)
+        self.records = Records(self.store, settings.relay.keep_days * 86_400)
+        self.hub = Hub(
+            self.store,
+            self.broker,
+            self.records,
+            {group: _rules(values) for group, values in settings.groups.items()},
+            limits.sessions,
+        )
+        self.health = Health(settings, self.hub, self.broker, self.records)
+        pages = Pages(settings, secret, self.store)
+        visitors = VisitorPages(settings, secret, static)
+        connections = Connections(limits.connections, limits.connections_per_address)
+        agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
-    async def home(_: Request) -> Response:
-        return RedirectResponse("/console")
+        async def script(request: Request) -> Response:
+            found = static.get(request.path_params["name"])
+            return (
+                file_response(request, *found) if found else PlainTextResponse("Not found.\n", 404)
+            )
 
-    async def health(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        async def home(_: Request) -> Response:
+            return RedirectResponse("/console")
+
+        visitor_socket = VisitorSocket(self.hub, secret, limits, connections, self.broker)
+        agent_socket = AgentSocket(
+            self.hub, secret, limits, connections, agent_groups, settings.relay.public_url
+        )
+        self.app = Starlette(
+            routes=[
+                Route("/", home),
+                Route("/healthz", self.health.healthz),
+                Route("/readyz", self.health.readyz),
+                Route("/metrics", self.health.metrics),
+                Route("/console", pages.console),
+                Route("/cobrowse/AgentView.aspx", pages.viewer),
+                Route("/agentjoin/AgentView.aspx", pages.viewer),
+                Route("/static/{name}", script),
+                Route("/visitor/settings", visitors.settings),
+                Route("/visitor/token", visitors.token, methods=["POST"]),
+                Route("/visitor/{name}", visitors.script),
+                Route("/cobrowse/CobrowseJS.ashx", visitors.tag),
+                WebSocketRoute("/visitor/socket", visitor_socket),
+                WebSocketRoute("/agent/socket", agent_socket),
+            ],
+            middleware=[Middleware(SecurityHeaders)],
+            lifespan=self._life,
+        )
+
+    async def open(self) -> None:
+        """Raises: SetupError."""
+        try:
+            await self.store.open()
+        except StoreError as error:
+            raise SetupError(f"the store cannot be opened: {error}") from error
+        try:
+            await self.hub.open()
+        except (BrokerError, StoreError, TimeoutError) as error:
+            raise SetupError(f"the broker or the store gives no answer: {error}") from error
+
+    async def close(self) -> None:
+        """After all sockets are closed."""
+        await self.records.write_once()
+        await self.broker.close()
+        await self.store.close()
 
     @contextlib.asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(hub.sweep(), name="sweep"),
-                tasks.create_task(hub.announce(), name="announce"),
-            ]
+    async def _life(self, _: Starlette) -> AsyncIterator[None]:
+        hub = self.hub
+        async with anyio.create_task_group() as tasks:
+            for work in (
+                hub.sweep,
+                hub.announce,
+                hub.beat,
+                hub.keep_company,
+                self.records.write,
+                self.records.expire,
+                self.health.watch,
+            ):
+                tasks.start_soon(work, name=work.__name__)
             yield
-            for task in running:
-                task.cancel()
-
-    app = Starlette(
-        routes=[
-            Route("/", home),
-            Route("/healthz", health),
-            Route("/console", pages.console),
-            Route("/cobrowse/AgentView.aspx", pages.viewer),
-            Route("/agentjoin/AgentView.aspx", pages.viewer),
-            Route("/static/{name}", script),
-            Route("/visitor/settings", visitors.settings),
-            Route("/visitor/token", visitors.token, methods=["POST"]),
-            Route("/visitor/{name}", visitors.script),
-            Route("/cobrowse/CobrowseJS.ashx", visitors.tag),
-            WebSocketRoute("/visitor/socket", VisitorSocket(hub, secret)),
-            WebSocketRoute("/agent/socket", AgentSocket(hub, secret, agent_groups)),
-        ],
-        lifespan=life,
-    )
-    app.state.hub = hub
-    return app
-
-
-def _rules(account: AccountSettings) -> wire.Rules:
-    return wire.Rules(
-        mask=account.mask,
-        selectors=[element.selector for element in account.masked_elements],
-        pages=account.masked_pages,
-        title=account.mask_title,
-        query=account.mask_query,
-    )
+            tasks.cancel_scope.cancel()
+        await self.close()
 
 
 class Server(uvicorn.Server):
-    """uvicorn, telling the peers first when it stops."""
+    """uvicorn, letting go of all sessions first when it stops."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, relay: Relay) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._relay = relay
+
+    async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await self._relay.open()
+        await super().serve(sockets)  # type: ignore[arg-type]
 
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        self._hub.close_all()
+        await self._relay.hub.drain()
         await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+def make_store(settings: Settings) -> Store:
+    """The store of the config. Raises: SetupError."""
+    url = settings.relay.store
+    if url == "memory:":
+        return MemoryStore()
+    if not url or url.startswith("sqlite:"):
+        path = url.removeprefix("sqlite:///") or str(settings.data_dir() / STORE_FILE)
+        try:
+            # It holds names and mail addresses: for nobody else on this machine.
+            os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise SetupError(f"cannot make the store {path}: {error}") from error
+        url = f"sqlite:///{path}"
+    return SqlStore(url)
+
+
+def _make_broker(url: str) -> Broker:
+    return MemoryBroker() if url == "memory:" else RedisBroker(url)
+
+
+def _rules(group: GroupSettings) -> GroupRules:
+    account: AccountSettings = group.settings
+    return GroupRules(
+        limits=Limits(account.waiting_s, account.away_s, account.idle_s, account.longest_s),
+        rules=wire.Rules(
+            mask=account.mask,
+            selectors=[element.selector for element in account.masked_elements],
+            pages=account.masked_pages,
+            title=account.mask_title,
+            query=account.mask_query,
+        ),
+        replaces=group.key_conflict == "replace",
+        max_sessions=group.max_sessions,
+    )
 
 
 def run(settings: Settings) -> None:
     """Serve until interrupted. Raises: SetupError."""
-    app = create_app(settings)
+    logs.set_up(settings.relay.log)
+    relay = Relay(settings)
     host, port = split_listen(settings.relay.listen)
     config = uvicorn.Config(
-        app,
+        relay.app,
         host=host,
         port=port,
         http="httptools",
@@ -124,7 +206,7 @@ def run(settings: Settings) -> None:
         forwarded_allow_ips=settings.relay.trusted_peers,
         server_header=False,
         access_log=False,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=3,
     )
-    Server(config, app.state.hub).run()
+    Server(config, relay).run()

@@ -3,17 +3,25 @@
 The edge (hub.py) runs the actions and decides nothing. Peers are numbers that the edge hands out.
 """
 
+import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypedDict
+
+import msgspec
 
 from relay import wire
 from relay.errors import Close
 from relay.replay import ReplayBuffer
 
 KEYFRAME_GAP_S: Final = 10.0
+# An agent whose line was cut is taken for gone after this long: messages still wait for it.
+AGENT_GRACE_S: Final = 10.0
+MAX_AGENTS: Final = 50
 _TICKETS_KEPT: Final = 8
+_ATTENDANCES_KEPT: Final = 200
 
 
 class State(Enum):
@@ -50,10 +58,52 @@ TRANSITIONS: Final[dict[tuple[State, Change], State]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a session waits, in seconds."""
+    """How long a session may last, in seconds: without an agent, without its visitor, without a
+    sign of life, and at all."""
 
     waiting_s: float = 15 * 60
     away_s: float = 10 * 60
+    idle_s: float = 60 * 60
+    longest_s: float = 8 * 3600
+
+
+# -- what is kept --------------------------------------------------------------------------------
+
+
+class Attendance(msgspec.Struct):
+    """One agent's part in a session; times in Unix seconds, left is None for who is there."""
+
+    end: str
+    user: str
+    name: str
+    joined: float
+    left: float | None = None
+
+
+class Saved(msgspec.Struct, kw_only=True):
+    """What a session is when its relay has died: enough for another to go on with it.
+
+    Tickets are kept as digests. started: Unix seconds. revision: counted up each time it is kept.
+    """
+
+    id: str
+    group: str
+    key: str
+    visitor: str
+    revision: int = 0
+    person: wire.KnownPerson
+    started: float
+    page: wire.Page = wire.Page()
+    pages: int = 0
+    terms: str = ""
+    tickets: dict[str, list[str]] = {}
+    handover: str = ""
+    attendances: list[Attendance] = []
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The group and the key, under which a live session is found."""
+        return self.group, self.key
 
 
 # -- actions -------------------------------------------------------------------------------------
@@ -98,114 +148,180 @@ class _Running(TypedDict):
 
 
 @dataclass
+class _Agent:
+    """One agent's end, over all its connections. since: when its present state began."""
+
+    attendance: Attendance
+    peer: int | None
+    since: float
+
+
+@dataclass
 class Session:
     """The rules of one session.
 
     Args:
-        visitor: digest of the visitor's own cookie; a ticket is worth nothing without it. On
-            another site behind the same proxy, the visitor has another one.
-        began: seconds, on a clock that never goes back.
+        saved: what it was when it was kept last; kept up to date.
+        began: when it started, in seconds on a clock that never goes back.
     """
 
-    group: str
-    key: str
-    visitor: str
-    person: wire.Person
+    saved: Saved
     began: float
     limits: Limits = Limits()
     rules: wire.Rules = wire.Rules()
     state: State = State.WAITING
-    page: wire.Page = wire.Page()
-    agents: dict[int, str] = field(default_factory=dict)
+    reason: str = ""
+    _agents: dict[str, _Agent] = field(default_factory=dict)
+    _ends: dict[int, str] = field(default_factory=dict)
+    _watching: tuple[int, ...] = ()
     _visitor_peer: int | None = None
     _page_is_new: bool = False
     # By the visitor's digest on each site: the first is confirmed, the rest offered.
-    _tickets: dict[str, list[str]] = field(default_factory=dict)
-    _handover: str = ""
     _visitor_digest: str = ""
     _replay: ReplayBuffer = field(default_factory=ReplayBuffer)
     _keyframe_asked_at: float = float("-inf")
     _keyframe_wanted: bool = False
 
     def __post_init__(self) -> None:
-        self._state_since = self.began
+        self._state_since = self._alive_at = self.began
+
+    @classmethod
+    def restored(
+        cls,
+        saved: Saved,
+        seen: float,
+        now: float,
+        unix: float,
+        limits: Limits,
+        rules: wire.Rules,
+    ) -> "Session":
+        """A session whose relay is gone: everybody is away, and may come back.
+
+        Args:
+            seen: when it was alive last, in Unix seconds.
+            now, unix: the same moment on the clock of `began` and in Unix seconds.
+        """
+        session = cls(saved, now - max(0.0, unix - saved.started), limits, rules, State.AWAY)
+        session._state_since = session._alive_at = now - max(0.0, unix - seen)
+        for attendance in saved.attendances:
+            if attendance.left is None:
+                session._agents[attendance.end] = _Agent(attendance, None, now)
+        return session
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.saved.place
+
+    @property
+    def peers(self) -> tuple[int, ...]:
+        """All who are connected."""
+        return (
+            self._watching if self._visitor_peer is None else (*self._watching, self._visitor_peer)
+        )
+
+    @property
+    def visitor_peer(self) -> int | None:
+        """None while the visitor is away."""
+        return self._visitor_peer
 
     # -- the visitor -----------------------------------------------------------------------------
 
     def knows(self, visitor: str) -> bool:
         """Whether a digest is that of this session's visitor, on one of the sites."""
-        return visitor in self._tickets
+        return visitor in self.saved.tickets
 
     def accepts(self, visitor: str, secret: str) -> bool:
         """Whether a ticket's secret part still opens this session for that visitor."""
-        asked = secret.encode()
-        known = [*self._tickets.get(visitor, ()), *filter(None, [self._handover])]
-        return any(hmac.compare_digest(asked, ticket.encode()) for ticket in known)
+        asked = _digest(secret)
+        known = [*self.saved.tickets.get(visitor, ()), *filter(None, [self.saved.handover])]
+        return any([hmac.compare_digest(asked, ticket) for ticket in known])
+
+    def offer(self, visitor: str, ticket: str, handover: str) -> None:
+        """Make a ticket good, which visitor_resumes() hands out once it is kept.
+
+        Until the new holder confirms it, the old one stays good: its page may never have loaded.
+        """
+        self.saved.handover = _digest(handover)
+        offered = _digest(ticket)
+        confirmed, *others = self.saved.tickets.get(visitor) or [offered]
+        self.saved.tickets[visitor] = [confirmed, *others[2 - _TICKETS_KEPT :], offered]
 
     def visitor_starts(self, peer: int, ticket: str, handover: str) -> list[Action]:
         """The page that starts the session. ticket, handover: fresh random text."""
-        self._visitor_peer, self._visitor_digest, self._handover = peer, self.visitor, handover
-        self._tickets = {self.visitor: [ticket]}
-        return [Send((peer,), wire.Started(**self._running(ticket)))]
+        visitor = self.saved.visitor
+        self._visitor_peer, self._visitor_digest = peer, visitor
+        self.saved.tickets = {visitor: [_digest(ticket)]}
+        self.saved.handover = _digest(handover)
+        return [Send((peer,), wire.Started(**self._running(ticket, handover)))]
 
     def visitor_resumes(
         self, peer: int, visitor: str, ticket: str, handover: str, now: float
     ) -> list[Action]:
-        """A page that goes on: the next one, or the same after a cut. It sends its own keyframe."""
+        """A page that goes on: the next one, or the same after a cut. It sends its own keyframe.
+
+        Args: ticket, handover: as offered before.
+        """
         actions: list[Action] = []
         if self._visitor_peer is not None:
             actions.append(Shut(self._visitor_peer, Close.TAKEN_OVER))
         self._visitor_peer, self._page_is_new = peer, True
         self._replay.clear()  # of the old page; this one begins with its own keyframe
-        # Until the new holder confirms, the old ticket stays good: its page may never have loaded.
-        self._visitor_digest, self._handover = visitor, handover
-        confirmed, *offered = self._tickets.get(visitor) or [ticket]
-        self._tickets[visitor] = [confirmed, *offered[2 - _TICKETS_KEPT :], ticket]
+        self._visitor_digest = visitor
         self._keyframe_wanted = False
-        came = Change.VISITOR_CAME_TO_AGENTS if self.agents else Change.VISITOR_CAME_TO_NOBODY
-        continued = wire.Continued(**self._running(ticket))
+        self._alive_at = now
+        came = Change.VISITOR_CAME_TO_AGENTS if self._here() else Change.VISITOR_CAME_TO_NOBODY
+        continued = wire.Continued(**self._running(ticket, handover))
         actions += [Send((peer,), continued), *self._tell_agents()]
         return actions + self._change(came, now)
 
-    def _running(self, ticket: str) -> _Running:
+    def _running(self, ticket: str, handover: str) -> _Running:
+        key = self.saved.key
         return {
-            "key": self.key,
-            "ticket": f"{self.key}.{ticket}",
+            "key": key,
+            "ticket": f"{key}.{ticket}",
             "rules": self.rules,
             "away_s": self.limits.away_s,
-            "handover": f"{self.key}.{self._handover}",
+            "handover": f"{key}.{handover}",
         }
 
     def visitor_confirms(self, peer: int, ticket: str) -> None:
         """The page has its new ticket: the older ones are worth nothing from now on."""
-        secret = ticket.partition(".")[2]
-        if peer == self._visitor_peer and secret in self._tickets[self._visitor_digest]:
-            self._tickets[self._visitor_digest] = [secret]
+        secret = _digest(ticket.partition(".")[2])
+        if peer == self._visitor_peer and secret in self.saved.tickets[self._visitor_digest]:
+            self.saved.tickets[self._visitor_digest] = [secret]
 
     def page_changed(self, peer: int, page: wire.Page) -> list[Action]:
         """What page the visitor sees. Another address is a navigation, loaded or not."""
         if peer != self._visitor_peer:
             return []
         loaded, self._page_is_new = self._page_is_new, False
-        moved = loaded or page.url != self.page.url
-        self.page = page
+        moved = loaded or page.url != self.saved.page.url
+        self.saved.page = page
+        self.saved.pages += moved
         message = wire.Navigate(page, loaded) if moved else wire.PageChanged(page)
-        return [Send(tuple(self.agents), message)]
+        return [Send(self._watching, message)]
 
-    def visitor_says(self, peer: int, message: wire.Said) -> list[Action]:
-        """A session message for the agents who are there."""
+    def visitor_says(self, peer: int, message: wire.Said, now: float) -> list[Action]:
+        """A session message for one agent. While that one is cut off, the page keeps it."""
         if peer != self._visitor_peer:
             return []
-        if not self.agents:
-            return [Send((peer,), wire.Undelivered(message.name))]
-        return [Send(tuple(self.agents), message)]
+        self._alive_at = now
+        agent = self._agents.get(message.end)
+        if agent is None:
+            lost = wire.Undelivered(message.stream, message.seq, message.name, message.end)
+            return [Send((peer,), lost)]
+        return [] if agent.peer is None else [Send((agent.peer,), message)]
+
+    def visitor_acknowledges(self, peer: int, ack: wire.Acknowledged) -> list[Action]:
+        agent = self._agents.get(ack.end) if peer == self._visitor_peer else None
+        return [Send((agent.peer,), ack)] if agent and agent.peer is not None else []
 
     def visitor_leaves(self, peer: int, now: float) -> list[Action]:
         """The visitor's socket is gone. A socket that was taken over before changes nothing."""
         if peer != self._visitor_peer:
             return []
         self._visitor_peer = None
-        if not self.agents:
+        if not self._watching:
             self._replay.clear()
         return self._change(Change.VISITOR_LEFT, now)
 
@@ -214,48 +330,89 @@ class Session:
         if peer != self._visitor_peer or self.state is State.ENDED:
             return []
         keyframe = wire.is_keyframe(frame)
+        self._alive_at = now
         self._replay.add(frame, keyframe=keyframe)
         if keyframe:
             self._keyframe_wanted = False
-        actions: list[Action] = [Forward(tuple(self.agents), frame, keyframe)]
-        # With no agent there is nobody to spare the wait; who joins asks for a keyframe then.
-        if self.agents and self._replay.wants_keyframe:
-            actions += self.needs_keyframe(now)
-        return actions
+        if not self._watching:
+            # With no agent there is nobody to spare the wait; who joins asks for a keyframe then.
+            return []
+        actions: list[Action] = [Forward(self._watching, frame, keyframe)]
+        return actions + self.needs_keyframe(now) if self._replay.wants_keyframe else actions
 
     # -- agents ----------------------------------------------------------------------------------
 
-    def agent_joins(self, peer: int, name: str, now: float) -> list[Action]:
-        self.agents[peer] = name
+    def agent_joins(self, peer: int, end: str, user: str, name: str, now: float) -> list[Action]:
+        """An agent's viewer comes, or comes back. end: the same on all its connections."""
+        actions: list[Action] = []
+        known = self._agents.get(end)
+        if known is None:
+            attendance = Attendance(end, user, name, self._unix(now))
+            self.saved.attendances = [*self.saved.attendances[-_ATTENDANCES_KEPT:], attendance]
+            self._agents[end] = _Agent(attendance, peer, now)
+        else:
+            if known.peer is not None:
+                actions.append(Shut(known.peer, Close.TAKEN_OVER))
+                del self._ends[known.peer]
+            known.peer, known.since, known.attendance.left = peer, now, None
+        self._ends[peer] = end
+        self._watching = tuple(self._ends)
+        self._alive_at = now
         changed = self._change(Change.AGENT_CAME, now)
-        actions: list[Action] = [
-            Send((peer,), wire.Joined(self.key, self.state.value, self.page, self.person))
-        ]
-        if self._visitor_peer is not None:
+        saved = self.saved
+        actions.append(
+            Send((peer,), wire.Joined(saved.key, self.state.value, saved.page, saved.person))
+        )
+        if known is None and self._visitor_peer is not None:
             actions.append(Send((self._visitor_peer,), wire.AgentJoined(name)))
         actions += self._tell_agents()
         frames = self._replay.frames
         actions += [Forward((peer,), f, keyframe=i == 0) for i, f in enumerate(frames)]
         return actions + changed + ([] if frames else self.needs_keyframe(now))
 
-    def agent_leaves(self, peer: int, now: float) -> list[Action]:
-        if self.agents.pop(peer, None) is None:
+    def agent_leaves(self, peer: int, now: float, *, lost: bool = False) -> list[Action]:
+        """An agent's socket is gone. lost: it was cut, so that the agent may come back."""
+        end = self._ends.pop(peer, None)
+        if end is None:
             return []
-        told = self._tell_agents()
-        return told if self.agents else told + self._change(Change.LAST_AGENT_LEFT, now)
+        self._watching = tuple(self._ends)
+        agent = self._agents[end]
+        agent.peer, agent.since = None, now
+        return [] if lost else self._forget([end], now)
 
-    def agent_says(self, peer: int, message: wire.Said) -> list[Action]:
-        """A session message for the visitor."""
-        if peer not in self.agents:
+    def agent_says(self, peer: int, message: wire.Said, now: float) -> list[Action]:
+        """A session message for the visitor. While that one is away, the agent's page keeps it."""
+        end = self._ends.get(peer)
+        if end is None:
             return []
+        self._alive_at = now
         if self._visitor_peer is None:
-            return [Send((peer,), wire.Undelivered(message.name))]
-        return [Send((self._visitor_peer,), message)]
+            return []
+        return [Send((self._visitor_peer,), msgspec.structs.replace(message, end=end))]
 
-    def _tell_agents(self) -> list[Action]:
+    def agent_acknowledges(self, peer: int, ack: wire.Acknowledged) -> list[Action]:
+        end = self._ends.get(peer)
+        if end is None or self._visitor_peer is None:
+            return []
+        return [Send((self._visitor_peer,), msgspec.structs.replace(ack, end=end))]
+
+    def _here(self) -> list[_Agent]:
+        """Who is there, or was so a moment ago."""
+        return [a for a in self._agents.values() if a.attendance.left is None]
+
+    def _tell_agents(self, gone: list[str] | None = None) -> list[Action]:
         if self._visitor_peer is None:
             return []
-        return [Send((self._visitor_peer,), wire.Agents(list(self.agents.values())))]
+        shown = [wire.AgentShown(a.attendance.end, a.attendance.name) for a in self._here()]
+        return [Send((self._visitor_peer,), wire.Agents(shown, gone or []))]
+
+    def _forget(self, ends: list[str], now: float) -> list[Action]:
+        """These agents will not come back."""
+        for end in ends:
+            agent = self._agents.pop(end)
+            agent.attendance.left = agent.attendance.left or self._unix(now)
+        told = self._tell_agents(ends)
+        return told if self._here() else told + self._change(Change.LAST_AGENT_LEFT, now)
 
     # -- both ------------------------------------------------------------------------------------
 
@@ -272,29 +429,49 @@ class Session:
     def end(self, reason: str, now: float) -> list[Action]:
         if self.state is State.ENDED:
             return []
-        peers = [*self.agents, *([] if self._visitor_peer is None else [self._visitor_peer])]
         self._change(Change.END, now)
+        self.reason = reason
+        for agent in self._agents.values():
+            agent.attendance.left = agent.attendance.left or self._unix(now)
+        peers = self.peers
         return [
-            Send(tuple(peers), wire.Ended(reason)),
+            Send(peers, wire.Ended(reason)),
             *(Shut(peer, Close.ENDED) for peer in peers),
         ]
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
-        waits_s = {State.WAITING: self.limits.waiting_s, State.AWAY: self.limits.away_s}
-        if now - self._state_since >= waits_s.get(self.state, float("inf")):
+        limits = self.limits
+        waits_s = {State.WAITING: limits.waiting_s, State.AWAY: limits.away_s}
+        if (
+            now - self._state_since >= waits_s.get(self.state, float("inf"))
+            or now - self._alive_at >= limits.idle_s
+            or now - self.began >= limits.longest_s
+        ):
             return self.end("timeout", now)
-        return self.needs_keyframe(now) if self._keyframe_wanted else []
+        actions = self.needs_keyframe(now) if self._keyframe_wanted else []
+        away = {e: now - a.since for e, a in self._agents.items() if a.peer is None}
+        gone = [end for end, away_s in away.items() if away_s >= limits.away_s]
+        late = [self._agents[e].attendance for e, s in away.items() if s >= AGENT_GRACE_S]
+        newly = [attendance for attendance in late if attendance.left is None]
+        for attendance in newly:
+            attendance.left = self._unix(now)
+        if gone:
+            return actions + self._forget(gone, now)
+        if newly:
+            actions += self._tell_agents()
+            actions += [] if self._here() else self._change(Change.LAST_AGENT_LEFT, now)
+        return actions
 
     def listed(self, now: float) -> wire.Listed:
         """The row of this session in a console."""
         return wire.Listed(
-            key=self.key,
+            key=self.saved.key,
             state=self.state.value,
             age_s=round(now - self.began, 1),
-            agents=len(self.agents),
-            page=self.page,
-            person=self.person,
+            agents=len(self._here()),
+            page=self.saved.page,
+            person=self.saved.person,
         )
 
     def _change(self, change: Change, now: float) -> list[Action]:
@@ -302,4 +479,29 @@ class Session:
         if following is None:
             return []
         self.state, self._state_since = following, now
-        return [Send(tuple(self.agents), wire.StateChanged(following.value))]
+        return [Send(self._watching, wire.StateChanged(following.value))]
+
+    def _unix(self, now: float) -> float:
+        return self.saved.started + now - self.began
+
+
+def merged(
+    claimed: wire.Person, proven: wire.Person, levels: Mapping[str, wire.Level]
+) -> wire.KnownPerson:
+    """What is known of a visitor. What the page says comes first; what it leaves out, cookies tell.
+
+    Args: proven: from cookies. levels: how well each of them is known; cookie where it is not told.
+    """
+    values, known = {}, {}
+    for name in wire.Person.__struct_fields__:
+        said, cookie = getattr(claimed, name), getattr(proven, name)
+        if not said and not cookie:
+            continue
+        values[name] = said or cookie
+        level = levels.get(name, "cookie")
+        known[name] = level if values[name] == cookie else "claimed"
+    return wire.KnownPerson(**values, levels=known)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

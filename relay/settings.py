@@ -24,6 +24,33 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [relay.limits]. An address is the visitor's or agent's own, not a trusted peer's."""
+
+    connections: Annotated[
+        int, Meta(ge=1, description="Sockets open at once, in all. Each needs a file descriptor.")
+    ] = 20_000
+    connections_per_address: Annotated[
+        int, Meta(ge=1, description="Sockets open at once from one address, or one IPv6 /64.")
+    ] = 200
+    sessions: Annotated[int, Meta(ge=1, description="Sessions at once, in all.")] = 10_000
+    wrong_keys: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Wrong login keys from one address in an hour, each answered later than "
+            "the one before; after that the address must wait.",
+        ),
+    ] = 30
+    messages_per_s: Annotated[
+        float,
+        Meta(gt=0, description="Messages of one visitor's page in a second; more is read later."),
+    ] = 300
+    bytes_per_s: Annotated[
+        float, Meta(gt=0, description="Their bytes in a second, averaged over eight.")
+    ] = 4 * 1024 * 1024
+
+
 class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [relay]."""
 
@@ -36,13 +63,40 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(description="URL at which agents reach the relay. Empty: made from `listen`."),
     ] = ""
     store: Annotated[
-        Literal["memory:"],
-        Meta(description="Where session records are kept: `memory:`, as long as the relay runs."),
-    ] = "memory:"
+        str,
+        Meta(
+            pattern=r"^(?:|memory:|sqlite:///.+|postgres(?:ql)?://.+)\Z",
+            description="Where session records are kept: `sqlite:///path`, "
+            "`postgresql://user:password@host/name`, or `memory:`, which forgets them when the "
+            "relay stops. Empty: a SQLite file in the data folder.",
+        ),
+    ] = ""
     broker: Annotated[
-        Literal["memory:"],
-        Meta(description="How relays share sessions: `memory:`, one relay by itself."),
+        str,
+        Meta(
+            pattern=r"^(?:memory:|rediss?://.+)\Z",
+            description="How relays share sessions: `memory:` for one relay by itself, or "
+            "`redis://[user:password@]host[:port][/db]` (`rediss://` by TLS) for several.",
+        ),
     ] = "memory:"
+    keep_days: Annotated[
+        float,
+        Meta(gt=0, le=36_500, description="How long records of ended sessions are kept, in days."),
+    ] = 90
+    clock_skew_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=600,
+            description="How far the clocks of those who make login keys may be off, in seconds.",
+        ),
+    ] = 30
+    metrics_from: Annotated[
+        list[str],
+        Meta(description="Addresses that may read `/metrics`."),
+    ] = msgspec.field(default_factory=lambda: ["127.0.0.1", "::1"])
+    log: Annotated[Literal["text", "json"], Meta(description="How log lines are written.")] = "text"
+    limits: LimitSettings = LimitSettings()
     data_dir: Annotated[
         str,
         Meta(
@@ -70,6 +124,17 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Secret that signs the agents' login keys. Empty: no agent can log in."),
     ] = ""
+    loginkey_single_use: Annotated[
+        bool, Meta(description="A login key opens one page, once; a page that is open stays open.")
+    ] = False
+    key_conflict: Annotated[
+        Literal["refuse", "replace"],
+        Meta(
+            description="What a start with the key of another visitor's live session does: "
+            "`refuse` gives the error `dupkey`, `replace` ends the other session."
+        ),
+    ] = "refuse"
+    max_sessions: Annotated[int, Meta(ge=1, description="Sessions of the group at once.")] = 5_000
     site: Annotated[
         Literal["production", "staging"],
         Meta(description="Which copy of the group's settings visitors get."),

@@ -6,62 +6,95 @@ import logging
 import time
 from collections.abc import Collection
 from typing import Final, NoReturn
+from urllib.parse import urlsplit
 
 from starlette.types import Message, Receive, Scope, Send
 
 from relay import auth, wire
-from relay.errors import Close, Malformed, PeerError, Refused
-from relay.hub import Hub, Peer
+from relay.broker import Broker, BrokerError
+from relay.cluster import Seat
+from relay.errors import Close, Malformed, PeerError, Refused, TooMuch
+from relay.hub import Hub
+from relay.limits import Allowance, Connections
+from relay.metrics import CLOSED, LATENCY, PEERS, REFUSED
+from relay.peer import LocalPeer
 from relay.session import Session
+from relay.settings import LimitSettings
 
 logger = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S: Final = 10.0
 SEND_TIMEOUT_S: Final = 15.0
+# An agent's page sends a few words; a visitor's sends what happens on it.
+AGENT_MESSAGES_PER_S: Final = 50.0
+AGENT_BURST: Final = 200.0
+LONGEST_WAIT_S: Final = 5.0
+# Closed in order: who goes so does not come back.
+_LEFT: Final = frozenset({1000, 1001})
 
 
 class _Gone(Exception):
-    """The peer has closed its socket."""
+    """The peer's socket is closed. lost: cut, so that it may come back."""
+
+    def __init__(self, lost: bool) -> None:
+        self.lost = lost
 
 
 class Socket:
     """One endpoint: subclasses say what the messages mean."""
 
-    def __init__(self, hub: Hub, secret: bytes) -> None:
+    kind = ""
+
+    def __init__(
+        self, hub: Hub, secret: bytes, limits: LimitSettings, connections: Connections
+    ) -> None:
         self._hub, self._secret = hub, secret
+        self._limits, self._connections = limits, connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        if wire.SUBPROTOCOL not in scope["subprotocols"]:
-            await send({"type": "websocket.close", "code": Close.MALFORMED})
+        address = scope["client"][0] if scope.get("client") else ""
+        if wire.SUBPROTOCOL not in scope["subprotocols"] or self._hub.is_draining:
+            await send({"type": "websocket.close", "code": int(Close.MALFORMED)})
+            return
+        try:
+            self._connections.add(address)
+        except TooMuch as error:
+            CLOSED.labels(error.close.name.lower()).inc()
+            # Accepted first: a browser tells a page no more than 1006 of a refused upgrade.
+            await send({"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL})
+            await send({"type": "websocket.close", "code": int(error.close)})
             return
         await send({"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL})
         peer = self._hub.add_peer()
+        PEERS.labels(self.kind).inc()
         try:
             async with asyncio.TaskGroup() as tasks:
                 reading = tasks.create_task(self._read(scope, receive, peer), name="read")
                 await self._write(peer, send)
                 reading.cancel()
         finally:
+            PEERS.labels(self.kind).dec()
             self._hub.remove_peer(peer)
+            self._connections.remove(address)
 
-    async def _read(self, scope: Scope, receive: Receive, peer: Peer) -> None:
+    async def _read(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
         try:
             await self._converse(scope, receive, peer)
         except _Gone:
-            peer.is_gone = True
-            peer.wake()
+            peer.gone()
         except Refused as refusal:
-            self._hub.refuse(peer, refusal.close, refusal)
+            REFUSED.labels(refusal.code).inc()
+            peer.shut(refusal.close, refusal)
         except PeerError as error:
-            self._hub.refuse(peer, error.close)
+            peer.shut(error.close)
         except TimeoutError:
-            self._hub.refuse(peer, Close.NO_HELLO)
+            peer.shut(Close.NO_HELLO)
         except Exception:
             logger.exception("a socket is closed after an error of ours")
-            self._hub.refuse(peer, Close.FAULT)
+            peer.shut(Close.FAULT)
 
-    async def _write(self, peer: Peer, send: Send) -> None:
+    async def _write(self, peer: LocalPeer, send: Send) -> None:
         # A peer that is gone makes send() raise; one that takes nothing makes it wait. Either way
         # the socket's task ends, and with it the peer's part in its session.
         with contextlib.suppress(OSError, TimeoutError):
@@ -69,11 +102,15 @@ class Socket:
                 kind = "text" if isinstance(message, str) else "bytes"
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "websocket.send", kind: message})
+                if peer.probe is not None and peer.probe[0] is message:
+                    LATENCY.observe(time.perf_counter() - peer.probe[1])
+                    peer.probe = None
             if peer.close_code is not None:
+                CLOSED.labels(peer.close_code.name.lower()).inc()
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "websocket.close", "code": int(peer.close_code)})
 
-    async def _converse(self, scope: Scope, receive: Receive, peer: Peer) -> None:
+    async def _converse(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
         raise NotImplementedError
 
     async def _hello(self, receive: Receive) -> str:
@@ -84,84 +121,131 @@ class Socket:
 class VisitorSocket(Socket):
     """Start or resume, then capture frames and a few words."""
 
-    async def _converse(self, scope: Scope, receive: Receive, peer: Peer) -> None:
+    kind = "visitor"
+
+    def __init__(
+        self,
+        hub: Hub,
+        secret: bytes,
+        limits: LimitSettings,
+        connections: Connections,
+        broker: Broker,
+    ) -> None:
+        super().__init__(hub, secret, limits, connections)
+        self._broker = broker
+
+    async def _converse(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
         hello = wire.decode_from_visitor(await self._hello(receive))
         if not isinstance(hello, wire.Start | wire.Resume):
             raise Malformed("the first message must be start or resume")
         token = auth.read_visitor_token(hello.token, self._secret, time.time())
         if _header(scope, b"origin") != token.origin:
             raise Refused("token", "The token belongs to another site.")
-        self._hub.spend_token(token)
+        if not await self._is_fresh(token):
+            raise Refused("token", "The token was used before.")
         if isinstance(hello, wire.Start):
-            session = self._hub.start(peer, hello, token)
+            session = await self._hub.start(peer, hello, token)
         else:
-            session = self._hub.resume(peer, hello, token)
+            session = await self._hub.resume(peer, hello, token)
         try:
             await self._follow(receive, peer, session)
         finally:
             self._hub.visitor_left(session, peer)
 
-    async def _follow(self, receive: Receive, peer: Peer, session: Session) -> None:
+    async def _is_fresh(self, token: auth.VisitorToken) -> bool:
+        lifetime_s = max(1, token.exp - int(time.time()) + 1)
+        try:
+            return await self._broker.spend(token.jti, lifetime_s)
+        except BrokerError:
+            # It lives a minute and is worth nothing in another browser or on another site: visitors
+            # may go on while the relays cannot ask each other.
+            return True
+
+    async def _follow(self, receive: Receive, peer: LocalPeer, session: Session) -> None:
+        limits, now = self._limits, time.monotonic()
+        messages = Allowance(limits.messages_per_s, 2 * limits.messages_per_s, now)
+        size = Allowance(limits.bytes_per_s, 8 * limits.bytes_per_s, now)
         while True:
             message = await _next(receive)
             frame = message.get("bytes")
+            now = time.monotonic()
             if frame is not None:
                 self._hub.frame(session, peer, frame)
-                continue
-            match wire.decode_from_visitor(_text(message)):
-                case wire.Confirm(ticket):
-                    self._hub.confirm(session, peer, ticket)
-                case wire.PageChanged(page):
-                    self._hub.page_changed(session, peer, page)
-                case wire.Said() as said:
-                    self._hub.visitor_says(session, peer, said)
-                case wire.Stop():
-                    self._hub.stop(session)
-                case _:
-                    raise Malformed("start and resume come first and only once")
+                wait_s = max(messages.take(1, now), size.take(len(frame), now))
+            else:
+                text = _text(message)
+                self._hub.hear_visitor(session, peer, wire.decode_from_visitor(text))
+                wait_s = max(messages.take(1, now), size.take(len(text), now))
+            if wait_s:
+                # Not read, it waits at the visitor, where capture gathers what happens meanwhile.
+                await asyncio.sleep(min(wait_s, LONGEST_WAIT_S))
 
 
 class AgentSocket(Socket):
     """Join or watch; after that an agent listens, and may send session messages.
 
-    Args: groups: ids of the groups whose agents may log in.
+    Args: groups: ids of the groups whose agents may log in. own_url: where agents reach the relay;
+        "" where any address will do.
     """
 
-    def __init__(self, hub: Hub, secret: bytes, groups: Collection[str]) -> None:
-        super().__init__(hub, secret)
-        self._groups = groups
+    kind = "agent"
 
-    async def _converse(self, scope: Scope, receive: Receive, peer: Peer) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        secret: bytes,
+        limits: LimitSettings,
+        connections: Connections,
+        groups: Collection[str],
+        own_url: str,
+    ) -> None:
+        super().__init__(hub, secret, limits, connections)
+        self._groups, self._own_url = groups, own_url
+
+    async def _converse(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
+        # Browsers always say where a page is from; programs have no page that could be a trap.
+        origin = _header(scope, b"origin")
+        own = {_host(self._own_url), _header(scope, b"host").lower()}
+        if origin and _host(origin) not in own:
+            raise Refused("origin", "Agents connect from the relay's own pages.")
         hello = wire.decode_from_agent(await self._hello(receive))
-        if isinstance(hello, wire.Said):
+        if not isinstance(hello, wire.Join | wire.Watch):
             raise Malformed("the first message must be join or watch")
         agent = auth.read_agent_token(hello.token, self._secret, time.time())
         if agent.group not in self._groups:
             raise Refused("login", "Agents of this group cannot log in.")
-        match hello:
-            case wire.Watch():
-                self._hub.watch(peer, agent.group)
-                await _next(receive)
-                raise Malformed("a console only listens")
-            case wire.Join(_, key):
-                session = self._hub.join(peer, agent.group, key, agent.name or agent.user)
-                try:
-                    await self._follow(receive, peer, session)
-                finally:
-                    self._hub.agent_left(session, peer)
+        if isinstance(hello, wire.Watch):
+            self._hub.watch(peer, agent.group)
+            await _next(receive)
+            raise Malformed("a console only listens")
+        place = (agent.group, hello.key)
+        # Two agents are two, whatever they say of their ends, and visitors learn nothing of it.
+        end = auth.end_of(agent, hello.end, self._secret)
+        seat = await self._hub.join(peer, place, end, agent.user, agent.name or agent.user)
+        lost = True
+        try:
+            await self._follow(receive, seat)
+        except _Gone as gone:
+            lost = gone.lost
+            raise
+        finally:
+            self._hub.agent_left(seat, lost=lost)
 
-    async def _follow(self, receive: Receive, peer: Peer, session: Session) -> NoReturn:
+    async def _follow(self, receive: Receive, seat: Seat) -> NoReturn:
+        messages = Allowance(AGENT_MESSAGES_PER_S, AGENT_BURST, time.monotonic())
         while True:
-            said = wire.decode_from_agent(_text(await _next(receive)))
-            if not isinstance(said, wire.Said):
+            message = wire.decode_from_agent(_text(await _next(receive)))
+            if not isinstance(message, wire.Said | wire.Acknowledged):
                 raise Malformed("join and watch come first and only once")
-            self._hub.agent_says(session, peer, said)
+            if messages.take(1, time.monotonic()):
+                raise TooMuch
+            self._hub.hear_agent(seat, message)
 
 
 async def _next(receive: Receive) -> Message:
     message = await receive()
     if message["type"] == "websocket.disconnect":
-        raise _Gone
+        raise _Gone(lost=message.get("code") not in _LEFT)
     return message
 
 
@@ -175,3 +259,7 @@ def _text(message: Message) -> str:
 def _header(scope: Scope, name: bytes) -> str:
     values = [v for k, v in scope["headers"] if k == name]
     return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.lower()

@@ -122,4 +122,5 @@ def file_response(request: Request, content: bytes, media_type: str) -> Response
 def _public(account: AccountSettings) -> dict[str, object]:
     """Without what is hidden, which visitors' pages get only for a session."""
     names = ("trusted_domains", "terms_first", "language", "share_interface", "button", "terms")
-    return {name: getattr(account, name) for name in names}
+    version = hashlib.sha256(msgspec.json.encode(account.terms)).hexdigest()[:16]
+    return {**{name: getattr(account, name) for name in names}, "terms_version": version}

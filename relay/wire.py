@@ -6,7 +6,7 @@ understand.
 """
 
 import struct
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,11 +16,16 @@ from relay.errors import Malformed
 T = TypeVar("T")
 
 SUBPROTOCOL: Final = "cobrowse.1"
-MAX_CONTROL_BYTES: Final = 65_536
+MAX_PAYLOAD_BYTES: Final = 65_536
+MAX_CONTROL_BYTES: Final = MAX_PAYLOAD_BYTES + 4_096
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
 
 Text = Annotated[str, Meta(max_length=256)]
 SessionKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}\Z")]
+# Made by the one it stands for: unguessable, and the same over all its connections.
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
+Number = Annotated[int, Meta(ge=1, le=2**53)]
+Level = Literal["claimed", "cookie", "signed"]
 
 
 class Browser(msgspec.Struct, frozen=True):
@@ -49,15 +54,30 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     phone: Annotated[str, Meta(max_length=31)] = ""
 
 
+class KnownPerson(Person, frozen=True, omit_defaults=True):
+    """The same with how well each value is known: only a signed one is verified.
+
+    levels: claimed by the page, read from a cookie that visitors can forge, or from one whose
+    signature the proxy has checked; by field.
+    """
+
+    levels: dict[str, Level] = {}
+
+
 # -- visitor to relay ----------------------------------------------------------------------------
 
 
 class Start(msgspec.Struct, tag="start", frozen=True):
-    """First message of a new session. key: wanted session key, or "" for a random one."""
+    """First message of a new session.
+
+    key: wanted session key, or "" for a random one. terms: version of the terms that the visitor
+    has accepted; "" where none were shown.
+    """
 
     token: str
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,50}\Z")] = ""
     person: Person = Person()
+    terms: Text = ""
 
 
 class Resume(msgspec.Struct, tag="resume", frozen=True):
@@ -87,22 +107,40 @@ class Stop(msgspec.Struct, tag="stop", frozen=True):
 
 
 class Said(msgspec.Struct, tag="message", frozen=True):
-    """A session message, either way. payload: JSON, handed on as it is."""
+    """A session message, either way.
 
+    end: the agent's end that it goes to or comes from; the relay fills it in for agents. stream:
+    made by the sender when it began to count, one for each end. seq: counted up from 1 in it. base:
+    the lowest number that the sender still keeps. payload: JSON, handed on as it is.
+    """
+
+    stream: Id
+    seq: Number
+    base: Number
     name: Text
     payload: msgspec.Raw
+    end: str = ""
 
 
-FromVisitor = Start | Resume | Confirm | PageChanged | Stop | Said
+class Acknowledged(msgspec.Struct, tag="ack", frozen=True):
+    """All messages of a stream up to this number have been handed to their listeners."""
+
+    stream: Id
+    seq: Annotated[int, Meta(ge=0)]
+    end: str = ""
+
+
+FromVisitor = Start | Resume | Confirm | PageChanged | Stop | Said | Acknowledged
 
 # -- agent to relay ------------------------------------------------------------------------------
 
 
 class Join(msgspec.Struct, tag="join", frozen=True):
-    """First message of a viewer."""
+    """First message of a viewer. end: the same on each of its connections."""
 
     token: str
     key: SessionKey
+    end: Id
 
 
 class Watch(msgspec.Struct, tag="watch", frozen=True):
@@ -111,7 +149,7 @@ class Watch(msgspec.Struct, tag="watch", frozen=True):
     token: str
 
 
-FromAgent = Join | Watch | Said
+FromAgent = Join | Watch | Said | Acknowledged
 
 # -- relay to visitor ----------------------------------------------------------------------------
 
@@ -158,10 +196,18 @@ class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):
     name: str
 
 
-class Agents(msgspec.Struct, tag="agents", frozen=True):
-    """Names of all agents who see the page now."""
+class AgentShown(msgspec.Struct, frozen=True):
+    """An agent, as the visitor's page may know."""
 
-    names: list[str]
+    end: str
+    name: str
+
+
+class Agents(msgspec.Struct, tag="agents", frozen=True):
+    """All agents who see the page now, and the ends that are gone for good."""
+
+    agents: list[AgentShown]
+    gone: list[str] = []
 
 
 class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
@@ -175,7 +221,7 @@ class Joined(msgspec.Struct, tag="joined", frozen=True):
     key: str
     state: str
     page: Page
-    person: Person
+    person: KnownPerson
 
 
 class Navigate(msgspec.Struct, tag="navigate", frozen=True):
@@ -197,7 +243,7 @@ class Listed(msgspec.Struct, frozen=True):
     age_s: float
     agents: int
     page: Page
-    person: Person
+    person: KnownPerson
 
 
 class Sessions(msgspec.Struct, tag="sessions", frozen=True):
@@ -214,9 +260,16 @@ class Ended(msgspec.Struct, tag="ended", frozen=True):
 
 
 class Undelivered(msgspec.Struct, tag="undelivered", frozen=True):
-    """A session message that nobody was there for."""
+    """A session message for an end that is gone for good: it is lost."""
 
+    stream: str
+    seq: int
     name: str
+    end: str = ""
+
+
+class Beat(msgspec.Struct, tag="beat", frozen=True):
+    """The relay is there: comes when nothing else has come for a while, and needs no answer."""
 
 
 class RefusedMessage(msgspec.Struct, tag="refused", frozen=True):
@@ -230,7 +283,9 @@ ToPeer = (
     | AgentJoined
     | Agents
     | Said
+    | Acknowledged
     | Undelivered
+    | Beat
     | SendKeyframe
     | Joined
     | Navigate
@@ -264,7 +319,10 @@ def _decode(decoder: "msgspec.json.Decoder[T]", text: str) -> T:
     if len(text) > MAX_CONTROL_BYTES:
         raise Malformed(f"a control message of {len(text)} characters")
     try:
-        return decoder.decode(text)
+        message = decoder.decode(text)
+        if isinstance(message, Said) and len(bytes(message.payload)) > MAX_PAYLOAD_BYTES:
+            raise Malformed(f"a payload of {len(bytes(message.payload))} bytes")
+        return message
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Malformed(str(error)) from error
 

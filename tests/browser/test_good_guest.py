@@ -161,7 +161,8 @@ HOSTILE = {
     "listeners": """addEventListener = document.addEventListener =
                     () => { throw new Error('events') };""",
     "long strings": """document.write(`<style>p::before { content: "${"x".repeat(4e6)}";
-        --x: "${"(".repeat(2e6)}"; --y: ${'\\\\"'.repeat(6e4)} } /* ${"'".repeat(1e5)} */</style>`);""",
+        --x: "${"(".repeat(2e6)}"; --y: ${'\\\\"'.repeat(6e4)} }
+        /* ${"'".repeat(1e5)} */</style>`);""",
     "createElement": """const make = document.createElement;
         document.createElement = function (name) { const made = make.call(this, name);
           made.setAttribute('data-made', ''); return made; };""",

@@ -32,6 +32,18 @@ def test_replay_never_has_a_gap() -> None:
     assert buffer.frames == []
 
 
+def test_replay_is_short_in_number_too() -> None:
+    buffer = ReplayBuffer(cap_frames=4)
+    for name in (b"K", b"a", b"b"):
+        buffer.add(name, keyframe=name == b"K")
+    wants = [buffer.wants_keyframe]
+    buffer.add(b"c", keyframe=False)
+    wants.append(buffer.wants_keyframe)
+    assert wants == [False, True] and len(buffer.frames) == 4
+    buffer.add(b"d", keyframe=False)
+    assert buffer.frames == []
+
+
 def test_a_keyframe_alone_is_kept_and_asks_for_no_other() -> None:
     buffer = ReplayBuffer(cap_bytes=10)
     buffer.add(b"K" * 100, keyframe=True)

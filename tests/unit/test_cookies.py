@@ -1,4 +1,5 @@
 import base64
+import hmac
 import json
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from proxy_addon.cookies import read, strip
 from proxy_addon.fields import Fields
-from proxy_addon.identity import from_cookies
+from proxy_addon.identity import from_cookies, levels
 from proxy_addon.settings import CookieSource
 
 
@@ -203,3 +204,21 @@ def test_other_charsets_are_read_when_named() -> None:
     source = {"name": CookieSource(cookie="c", charset="windows-1252")}
     assert from_cookies({"c": raw}, source) == {"name": "René"}
     assert from_cookies({"c": raw}, {"name": CookieSource(cookie="c")}) == {}
+
+
+def signed_as_express_does(text: str, key: str) -> bytes:
+    digest = hmac.digest(key.encode(), text.encode(), "sha256")
+    return f"s:{text}.{base64.b64encode(digest).decode().rstrip('=')}".encode()
+
+
+def test_a_cookie_that_is_signed() -> None:
+    source = structured(decode=("percent", "hmac"), key=KEY)
+    good = signed_as_express_does("v.7", KEY)
+    assert from_cookies({"c": good}, source) == {"email": "v.7"}
+    assert from_cookies({"c": good.replace(b"+", b"%2B")}, source) == {"email": "v.7"}
+    in_hex = b"v.7." + hmac.digest(KEY.encode(), b"v.7", "sha256").hex().encode()
+    assert from_cookies({"c": in_hex}, source) == {"email": "v.7"}
+    for bad in (signed_as_express_does("v.7", "other"), b"v.7", b"s:v.7.", b".", b"v.7.\xff", b""):
+        assert from_cookies({"c": bad}, source) == {}
+    assert levels({"email"}, source) == {"email": "signed"}
+    assert levels({"email"}, structured(decode=("percent",))) == {}

@@ -2,124 +2,38 @@
 
 import contextlib
 import hashlib
-import json
-import secrets
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin, Subprotocol
 
-from cobrowse.processes import Processes
-from proxy_addon import token as proxy_token
-from relay import auth, wire
+from relay import auth
 from relay.errors import Close
-from tests.stack import API_KEY, GROUP, config_text, free_port
-
-OTHER_GROUP, CLOSED_GROUP = "99", "100"
-SECRET = b"obviously-fake-secret-of-enough-length"
-SITE = "http://shop.test"
-PAGE = {"url": f"{SITE}/", "title": "Shop"}
-
-
-class Relay:
-    """The running relay; closes the peers of one test together."""
-
-    def __init__(self, port: int, peers: contextlib.ExitStack) -> None:
-        self.port, self._peers = port, peers
-
-    def open(self, path: str, *, origin: str = SITE, protocol: str = "cobrowse.1") -> "Peer":
-        connection = connect(
-            f"ws://127.0.0.1:{self.port}{path}",
-            origin=Origin(origin),
-            subprotocols=[Subprotocol(protocol)],
-            compression=None,
-        )
-        return Peer(self._peers.enter_context(connection))
-
-    def visitor(self, *, cookie: str = "cookie", **hello: Any) -> "Peer":
-        peer = self.open("/visitor/socket")
-        kind = "resume" if "ticket" in hello else "start"
-        peer.send({"type": kind, "token": visitor_token(cookie=cookie), **hello})
-        return peer
-
-    def agent(self, key: str, *, group: str = GROUP, user: str = "anna") -> "Peer":
-        peer = self.open("/agent/socket")
-        peer.send({"type": "join", "token": agent_token(group, user), "key": key})
-        return peer
-
-
-class Peer:
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-
-    def send(self, message: dict[str, Any] | str | bytes) -> None:
-        self._connection.send(json.dumps(message) if isinstance(message, dict) else message)
-
-    def get(self) -> Any:
-        """The next message: control messages decoded, frames as bytes."""
-        message = self._connection.recv(timeout=10)
-        return json.loads(message) if isinstance(message, str) else message
-
-    def get_until(self, kind: str) -> Any:
-        while (message := self.get()) == b"" or message.get("type") != kind:
-            pass
-        return message
-
-    def close_code(self) -> int:
-        """Skip what comes and return the code that the relay closes with."""
-        try:
-            while True:
-                self._connection.recv(timeout=10)
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def visitor_token(*, cookie: str = "cookie", origin: str = SITE) -> str:
-    return proxy_token.mint(
-        secret=SECRET,
-        group=GROUP,
-        origin=origin,
-        visitor=cookie,
-        identity={"name": "Niels Bohr", "email": "cookie@shop.test"},
-        now=time.time(),
-        token_id=secrets.token_urlsafe(16),
-    )
-
-
-def agent_token(group: str = GROUP, user: str = "anna") -> str:
-    agent = auth.AgentToken(group, user, "", int(time.time()) + 60)
-    return auth.make_agent_token(agent, SECRET)
+from tests.relays import (
+    CLOSED_GROUP,
+    OTHER_GROUP,
+    PAGE,
+    SECRET,
+    STREAM,
+    Relay,
+    agent_token,
+    frame,
+    keyframe,
+    running_relay,
+    said,
+    visitor_token,
+)
+from tests.stack import API_KEY, GROUP
 
 
 @pytest.fixture(scope="module")
 def relay_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("relay")
-    (folder / "token_secret").write_bytes(SECRET)
-    config = folder / "cobrowse.toml"
-    text = config_text(folder)
-    more = f'[groups.{OTHER_GROUP}]\napi_key = "k"\n[groups.{CLOSED_GROUP}]\n'
-    config.write_text(text + more)
-    port = free_port()
-    listen = f"127.0.0.1:{port}"
-    processes = Processes()
-    command = ["-m", "cobrowse", "relay", "--config", str(config), "--relay-listen", listen]
-    processes.start("relay", command)
-    try:
-        processes.wait_ready("127.0.0.1", port, "relay")
-        yield port
-    finally:
-        processes.stop()
+    groups = f'[groups.{OTHER_GROUP}]\napi_key = "k"\n[groups.{CLOSED_GROUP}]\n'
+    with running_relay(tmp_path_factory.mktemp("relay"), more=groups) as process:
+        yield process.port
 
 
 @pytest.fixture
@@ -128,23 +42,19 @@ def relay(relay_port: int) -> Iterator[Relay]:
         yield Relay(relay_port, peers)
 
 
-def keyframe(content: bytes = b"K" * 400) -> bytes:
-    return wire.pack_frame(content, keyframe=True, sequence=0)
-
-
-def frame(content: bytes) -> bytes:
-    return wire.pack_frame(content, keyframe=False, sequence=1)
-
-
 def test_frames_reach_agents_untouched_and_late_ones_too(relay: Relay) -> None:
     visitor = relay.visitor(person={"name": "Said on the page"})
     key = visitor.get()["key"]
     first = relay.agent(key)
     joined = first.get()
     # What the page says comes before the cookies, property by property.
-    assert joined["person"] == {"name": "Said on the page", "email": "cookie@shop.test"}
+    assert joined["person"] == {
+        "name": "Said on the page",
+        "email": "cookie@shop.test",
+        "levels": {"name": "claimed", "email": "cookie"},
+    }
     assert visitor.get() == {"type": "agentjoin", "name": "anna"}
-    assert visitor.get() == {"type": "agents", "names": ["anna"]}
+    assert [shown["name"] for shown in visitor.get()["agents"]] == ["anna"]
     assert visitor.get() == {"type": "keyframe"}
     frames = [keyframe(bytes(range(256)) * 40), frame(b"\x00\xff"), frame(b"x" * 70_000)]
     for data in frames:
@@ -194,17 +104,24 @@ def test_a_page_load_keeps_the_session_and_a_spent_ticket_is_worth_nothing(relay
 def test_session_messages_go_both_ways_as_they_are(relay: Relay) -> None:
     visitor = relay.visitor()
     key = visitor.get()["key"]
-    note = {"type": "message", "name": "note", "payload": {"text": "ü", "n": 10**30, "deep": [[]]}}
-    visitor.send(note)
-    assert visitor.get() == {"type": "undelivered", "name": "note"}
+    payload = {"text": "ü", "n": 10**30, "deep": [[]]}
+    visitor.send(said(1, payload, end="nobody"))
+    lost = visitor.get()
+    assert (lost["type"], lost["seq"], lost["end"]) == ("undelivered", 1, "nobody")
     agent = relay.agent(key)
     agent.get_until("state")
+    [shown] = visitor.get_until("agents")["agents"]
     visitor.get_until("keyframe")
-    visitor.send(note)
-    assert agent.get() == note
-    agent.send(note)
-    assert visitor.get() == note
-    agent.send({"type": "message", "name": "note", "payload": "x" * 70_000})
+    visitor.send(said(1, payload, end=shown["end"]))
+    assert agent.get() == said(1, payload, end=shown["end"])
+    agent.send({"type": "ack", "stream": STREAM, "seq": 1})
+    assert visitor.get() == {"type": "ack", "stream": STREAM, "seq": 1, "end": shown["end"]}
+    # Whatever an agent says of its end, the relay knows better.
+    agent.send(said(1, payload, end="someone else"))
+    assert visitor.get() == said(1, payload, end=shown["end"])
+    agent.send(said(2, "x" * 65_534, end=shown["end"]))
+    assert visitor.get()["payload"] == "x" * 65_534
+    agent.send(said(3, "x" * 65_535))
     assert agent.close_code() == Close.MALFORMED
 
 

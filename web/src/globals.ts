@@ -1,4 +1,5 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
+import type { MessageHandlers, Messages } from "./messages";
 import type { AccountSettings, Page, Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
@@ -109,6 +110,8 @@ export interface Internal {
   ready?: boolean;
   /** Set by the capture script. */
   startCapture?: (sink: Sink, rules: Rules, seen: Seen) => Capture;
+  /** Set by it too: what carries session messages. key: of the session. */
+  startMessages?: (handlers: MessageHandlers, key: string) => Messages;
   /** Set by the script of the visitor's interface. */
   startUi?: (settings: AccountSettings, handlers: UiHandlers, seen: Seen) => Ui;
   /** The running one. */

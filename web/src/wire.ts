@@ -12,6 +12,13 @@ export interface Page {
   visitorversion: string;
 }
 
+/** How well a value is known; only a signed one is verified. */
+export type Level = "claimed" | "cookie" | "signed";
+
+export interface KnownPerson extends Person {
+  levels?: { [field in keyof Person]?: Level };
+}
+
 export interface Person {
   visitorid?: string;
   name?: string;
@@ -48,6 +55,8 @@ export interface AccountSettings {
     corner: string;
     shape: "pill" | "rounded" | "square";
   };
+  /** Which version of the terms this is. */
+  terms_version: string;
   terms: {
     title: string;
     text: string;
@@ -59,15 +68,54 @@ export interface AccountSettings {
 }
 
 export type FromVisitor =
-  | { type: "start"; token: string; key: string; person: Person }
+  | { type: "start"; token: string; key: string; person: Person; terms: string }
   | { type: "resume"; token: string; ticket: string }
   | { type: "confirm"; ticket: string }
   | { type: "page"; page: Page }
   | { type: "stop" }
-  | SessionMessage;
+  | SessionMessage
+  | Acknowledged;
 
-/** Either way. payload: whatever JSON can say. */
-export type SessionMessage = { type: "message"; name: string; payload: unknown };
+/**
+ * Either way. end: the agent's that it goes to or comes from. stream: made by the sender, one for each
+ * end. seq: counted up from 1 in it. base: the lowest that the sender keeps. payload: whatever JSON can
+ * say.
+ */
+export interface SessionMessage {
+  type: "message";
+  end?: string;
+  stream: string;
+  seq: number;
+  base: number;
+  name: string;
+  payload: unknown;
+}
+
+/** All of a stream up to this number has been handed to the page. */
+export interface Acknowledged {
+  type: "ack";
+  end?: string;
+  stream: string;
+  seq: number;
+}
+
+/** The end is gone for good, and the message lost. */
+export interface Undelivered {
+  type: "undelivered";
+  end: string;
+  stream: string;
+  seq: number;
+  name: string;
+}
+
+/** An agent, as visitors may know. */
+export interface AgentShown {
+  end: string;
+  name: string;
+}
+
+/** The relay gives signs of life; after so long without one it is gone. */
+export const SILENCE_MS = 15_000;
 
 export type ToVisitor =
   | {
@@ -81,9 +129,11 @@ export type ToVisitor =
       handover: string;
     }
   | { type: "agentjoin"; name: string }
-  | { type: "agents"; names: string[] }
+  | { type: "agents"; agents: AgentShown[]; gone: string[] }
   | SessionMessage
-  | { type: "undelivered"; name: string }
+  | Acknowledged
+  | Undelivered
+  | { type: "beat" }
   | { type: "keyframe" }
   | { type: "ended"; reason: string }
   | { type: "refused"; code: string; message: string };
@@ -96,14 +146,15 @@ export interface Listed {
   age_s: number;
   agents: number;
   page: Page;
-  person: Person;
+  person: KnownPerson;
 }
 
 export type ToAgent =
-  | { type: "joined"; key: string; state: SessionState; page: Page; person: Person }
+  | { type: "joined"; key: string; state: SessionState; page: Page; person: KnownPerson }
   | { type: "navigate"; page: Page; load: boolean }
   | SessionMessage
-  | { type: "undelivered"; name: string }
+  | Acknowledged
+  | { type: "beat" }
   | { type: "page"; page: Page }
   | { type: "state"; state: SessionState }
   | { type: "sessions"; sessions: Listed[] }
@@ -117,7 +168,7 @@ export const TAKEN_OVER = 4409;
 export function mayReconnect(code: number): boolean {
   // 1009: what this peer sends is too large, and would be again.
   if (code === 1009) return false;
-  return code < 4000 || code === 4408 || code === 4413;
+  return code < 4000 || code === 4408 || code === 4413 || code === 4429;
 }
 
 export interface Frame {

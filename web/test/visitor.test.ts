@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { matchesAddress, tellableAddress } from "../src/capture/address";
-import { browserOf } from "../src/capture/page";
+import { browserOf } from "../src/capture/browser";
 import { clean } from "../src/text";
 import { Events } from "../src/visitor/events";
 import { isTrusted } from "../src/visitor/invoke";

@@ -27,10 +27,10 @@ test("frames", () => {
 test("every message type is in the vectors", () => {
   const types = messages.map((list) => list.map((message) => message.type));
   assert.deepEqual(types, [
-    ["start", "resume", "confirm", "page", "stop", "message"],
+    ["start", "resume", "confirm", "page", "stop", "message", "ack"],
     [
-      ["started", "continued", "agentjoin", "agents", "message"],
-      ["undelivered", "keyframe", "ended", "refused"],
+      ["started", "continued", "agentjoin", "agents", "message", "ack"],
+      ["undelivered", "beat", "keyframe", "ended", "refused"],
     ].flat(),
   ]);
 });

@@ -1,9 +1,15 @@
 // An agent page's socket: says hello, hands messages on, and comes back when the line was cut.
-import { mayReconnect, SUBPROTOCOL, type ToAgent } from "../wire";
+import { mayReconnect, SILENCE_MS, SUBPROTOCOL, type ToAgent } from "../wire";
 
 export interface Boot {
   token: string;
   key: string;
+}
+
+/** How an agent page says something; lost while the line is cut. */
+export interface Line {
+  isOpen(): boolean;
+  send(message: object): void;
 }
 
 export interface AgentHandlers {
@@ -14,7 +20,7 @@ export interface AgentHandlers {
 }
 
 const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 5_000;
+const LAST_RETRY_MS = 3_000;
 /** A connection that held this long was a good one. */
 const STABLE_MS = 10_000;
 
@@ -22,31 +28,51 @@ export function readBoot(): Boot {
   return JSON.parse(document.getElementById("boot")?.textContent ?? "{}") as Boot;
 }
 
-export function connect(hello: object, handlers: AgentHandlers): void {
+export function connect(hello: object, handlers: AgentHandlers): Line {
+  let line: WebSocket | undefined;
   let retries = 0;
   let openedAt = 0;
+  let heardAt = 0;
   const open = () => {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/agent/socket`, SUBPROTOCOL);
+    line = socket;
+    heardAt = Date.now();
+    // A line may be dead without telling: the relay's beats stop.
+    const watch = setInterval(() => {
+      if (Date.now() - heardAt > SILENCE_MS) lose();
+    }, SILENCE_MS / 5);
+    const lose = () => {
+      socket.onclose = null;
+      socket.close();
+      gone(1006);
+    };
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       openedAt = Date.now();
       socket.send(JSON.stringify(hello));
     };
     socket.onmessage = (event) => {
+      heardAt = Date.now();
       if (event.data instanceof ArrayBuffer) handlers.frame?.(new Uint8Array(event.data));
       else handlers.message(JSON.parse(event.data) as ToAgent);
     };
-    socket.onclose = (event) => {
-      const retry = mayReconnect(event.code);
+    const gone = (code: number) => {
+      clearInterval(watch);
+      const retry = mayReconnect(code);
       handlers.lost(retry);
       if (!retry) return;
       if (openedAt && Date.now() - openedAt > STABLE_MS) retries = 0;
       const wait = Math.min(FIRST_RETRY_MS * 2 ** retries++, LAST_RETRY_MS);
       setTimeout(open, wait * (0.75 + Math.random() / 2));
     };
+    socket.onclose = (event) => gone(event.code);
   };
   open();
+  return {
+    isOpen: () => line?.readyState === WebSocket.OPEN,
+    send: (message) => line?.send(JSON.stringify(message)),
+  };
 }
 
 /** The credential must not stay in the address bar, the history or a copied link. */

@@ -1,4 +1,5 @@
 // The agent's view of one session.
+import { Messages, randomId } from "../messages";
 import type { SessionState, ToAgent } from "../wire";
 import { Copy } from "./copy";
 import { connect, element, hideCredential, readBoot } from "./socket";
@@ -75,6 +76,7 @@ function onMessage(message: ToAgent): void {
       showPage(message.page);
       element("visitor").textContent = message.person.name || message.person.visitorid || "";
       setState(message.state, STATES[message.state]);
+      messages.sendAgain();
       showNotice(document.body.dataset.page ? "" : "Waiting for the visitor's page …");
       break;
     case "navigate":
@@ -98,6 +100,10 @@ function onMessage(message: ToAgent): void {
       setState("ended", "Not connected");
       showNotice(message.message + (HINTS[message.code] ?? ""));
       break;
+    case "message":
+    case "ack":
+      messages.hear(message);
+      break;
   }
 }
 
@@ -110,8 +116,15 @@ element("zoom").addEventListener("click", () => {
   fit();
 });
 new ResizeObserver(fit).observe(stage);
-connect(
-  { type: "join", token: boot.token, key: boot.key },
+// Nothing in this page listens to session messages, but the visitor's page hears that they came.
+const messages = new Messages({
+  isOpen: () => line.isOpen(),
+  send: (message) => line.send(message),
+  deliver: () => {},
+  lost: () => {},
+});
+const line = connect(
+  { type: "join", token: boot.token, key: boot.key, end: randomId() },
   {
     message: onMessage,
     frame(bytes) {

@@ -9,8 +9,8 @@ import { watchLinks } from "./leaving";
 import { VisitorSession } from "./session";
 import { type Params, paramsFrom } from "./start";
 
-/** As much as the relay takes of one control message, less what is around it. */
-const MAX_PAYLOAD_BYTES = 60_000;
+/** As much as the relay takes. */
+const MAX_PAYLOAD_BYTES = 65_536;
 const MAX_NAME = 256;
 
 type Handler = (name: string, message: unknown) => void;
@@ -51,16 +51,16 @@ export function createApi(
     },
   });
 
-  function start(argument?: unknown): void {
+  function start(argument?: unknown, terms?: string): void {
     const given = paramsFrom(argument);
     const used = given ?? startParams ?? {};
-    if (session.start(used) && !given) startParams = undefined;
+    if (session.start(used, terms) && !given) startParams = undefined;
   }
 
   async function clickStart(): Promise<void> {
     events.fire("clickstart");
     const account = await face.account();
-    if (!account || account.terms_first) void face.showTerms(() => start());
+    if (!account || account.terms_first) void face.showTerms((terms) => start(undefined, terms));
     else start();
   }
 
@@ -75,9 +75,9 @@ export function createApi(
     toggleButton: () => face.showButton(!face.buttonShown),
     showTerms(params?: unknown) {
       if (session.isOn) events.fail("insession");
-      else void face.showTerms(() => start(params));
+      else void face.showTerms((terms) => start(params, terms));
     },
-    startSession: start,
+    startSession: (params?: unknown) => start(params),
     setStartParams(params?: unknown) {
       startParams = paramsFrom(params);
     },

@@ -19,6 +19,8 @@ export class Capturing {
     private readonly seen: Seen,
     /** The script is not to be had, or cannot do with this page. */
     private readonly failed: () => void,
+    /** The script is there. */
+    private readonly loaded: () => void,
   ) {}
 
   /** Fetch the script: it will be needed. */
@@ -31,8 +33,10 @@ export class Capturing {
       `capture.js?v=${version}`,
       () => {
         this.loading = false;
-        if (this.internal.startCapture) this.start();
-        else if (tries > 1 && this.wanted) setTimeout(() => this.load(tries - 1), RETRY_MS);
+        if (this.internal.startCapture) {
+          this.loaded();
+          this.start();
+        } else if (tries > 1 && this.wanted) setTimeout(() => this.load(tries - 1), RETRY_MS);
         else if (this.wanted) this.failed();
       },
       this.internal.config.integrity && this.integrity,

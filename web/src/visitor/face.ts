@@ -35,8 +35,11 @@ export class Face {
     void this.show();
   }
 
-  async showTerms(accepted: () => void): Promise<void> {
-    (await this.load())?.showTerms(accepted);
+  /** accepted: is given the version of the terms that were shown. */
+  async showTerms(accepted: (terms: string) => void): Promise<void> {
+    const ui = await this.load();
+    const terms = (await this.account())?.terms_version ?? "";
+    ui?.showTerms(() => accepted(terms));
   }
 
   /** Undefined when none runs. */

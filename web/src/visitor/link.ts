@@ -1,7 +1,7 @@
 // The visitor's way to the relay: a fresh token, then a socket. It never touches the page.
 import type { Internal } from "../globals";
 import { fromJson, NativePromise, NativeSocket, nativeFetch, on, toJson } from "../native";
-import { type FromVisitor, mayReconnect, SUBPROTOCOL, type ToVisitor } from "../wire";
+import { type FromVisitor, mayReconnect, SILENCE_MS, SUBPROTOCOL, type ToVisitor } from "../wire";
 import { siteDomain } from "./ticket";
 
 export interface LinkHandlers {
@@ -38,10 +38,7 @@ export class Link {
   async open(hello: (token: string) => FromVisitor): Promise<void> {
     this.close();
     const attempt = ++this.attempt;
-    this.deadline = setTimeout(() => {
-      this.close();
-      this.handlers.closed(ABNORMAL, true);
-    }, ANSWER_MS);
+    this.deadline = setTimeout(() => this.lose(), ANSWER_MS);
     const token = await this.fetchToken();
     if (attempt !== this.attempt) return;
     if (token === undefined) {
@@ -65,6 +62,7 @@ export class Link {
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       clearTimeout(this.deadline);
+      this.deadline = setTimeout(() => this.lose(), SILENCE_MS);
       this.handlers.message(fromJson(event.data) as ToVisitor);
     };
     socket.onclose = (event) => {
@@ -72,6 +70,12 @@ export class Link {
       this.close();
       this.handlers.closed(event.code, mayReconnect(event.code));
     };
+  }
+
+  /** The relay gives no sign of life. */
+  private lose(): void {
+    this.close();
+    this.handlers.closed(ABNORMAL, true);
   }
 
   isOpen(): boolean {

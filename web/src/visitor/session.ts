@@ -1,7 +1,8 @@
 // The visitor's session: from startSession over page loads and lost connections to its end.
 import type { Internal, Seen, SessionShown } from "../globals";
+import type { Messages } from "../messages";
 import { on } from "../native";
-import { type Rules, TAKEN_OVER, type ToVisitor } from "../wire";
+import { type AgentShown, type Rules, TAKEN_OVER, type ToVisitor } from "../wire";
 import { Capturing } from "./capturing";
 import { type Events, isErrorCode } from "./events";
 import { Link } from "./link";
@@ -12,7 +13,7 @@ import { isShown, whenShown } from "./visible";
 /** How long it is tried to come back on a page that the relay has not told yet how long it waits. */
 const RESUME_WINDOW_MS = 10 * 60_000;
 const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 5_000;
+const LAST_RETRY_MS = 3_000;
 /** A connection that held this long was a good one. */
 const STABLE_MS = 10_000;
 
@@ -34,7 +35,10 @@ export class VisitorSession {
   /** The ticket for a page of another site behind the same proxy. */
   handover = "";
   private state: State = "idle";
-  private agents: readonly string[] = [];
+  private agents: readonly AgentShown[] = [];
+  /** What waits for the script that carries it. */
+  private unsaid: [name: string, payload: unknown][] = [];
+  private carrier: Messages | undefined;
   private reconnecting = false;
   private retries = 0;
   private lostAt = 0;
@@ -57,13 +61,22 @@ export class VisitorSession {
       message: (message) => this.onMessage(message),
       closed: (code, retry) => this.onClosed(code, retry),
     });
-    this.capturing = new Capturing(internal, captureIntegrity, this.link, seen, () => {
-      this.events.fail(this.link.isPoliced ? "policy" : "service");
-      this.stop();
-    });
+    this.capturing = new Capturing(
+      internal,
+      captureIntegrity,
+      this.link,
+      seen,
+      () => {
+        this.events.fail(this.link.isPoliced ? "policy" : "service");
+        this.stop();
+      },
+      () => this.sayWhatWaits(),
+    );
     on(window, "pagehide", () => this.leavePage());
     on<PageTransitionEvent>(window, "pageshow", (event) => {
-      if (event.persisted) this.resumeWhenShown();
+      if (!event.persisted) return;
+      this.messages?.load();
+      this.resumeWhenShown();
     });
     // Back from sleep or another network: no need to wait for the next try.
     on(window, "online", () => {
@@ -81,7 +94,7 @@ export class VisitorSession {
   }
 
   /** False where none was begun; the page is told why. */
-  start(params: Params): boolean {
+  start(params: Params, terms = ""): boolean {
     this.noticeEnd();
     if (this.state !== "idle") {
       this.events.fail("insession");
@@ -97,7 +110,7 @@ export class VisitorSession {
     this.state = "starting";
     this.stopAsked = false;
     this.capturing.load();
-    void this.link.open((token) => helloStart(token, start));
+    void this.link.open((token) => helloStart(token, start, terms));
     return true;
   }
 
@@ -113,9 +126,33 @@ export class VisitorSession {
     }
   }
 
+  /** Say something to all agents who are there. */
   say(name: string, payload: unknown): void {
-    if (this.link.isOpen()) this.link.send({ type: "message", name, payload });
-    else this.events.fail("noagent");
+    const { agents, messages } = this;
+    if (!agents.length) this.events.fail("noagent");
+    else if (!messages) this.unsaid.push([name, payload]);
+    else if (!agents.every(({ end }) => messages.say(end, name, payload))) this.events.fail("busy");
+  }
+
+  private sayWhatWaits(): void {
+    for (const [name, payload] of this.unsaid.splice(0)) this.say(name, payload);
+  }
+
+  /** Undefined until its script is there. */
+  private get messages(): Messages | undefined {
+    this.carrier ??=
+      (this.key &&
+        this.internal.startMessages?.(
+          {
+            isOpen: () => this.state === "on" && this.link.isOpen(),
+            send: (message) => this.link.send(message),
+            deliver: (name, payload) => this.handlers.said(name, payload),
+            lost: () => this.events.fail("noagent"),
+          },
+          this.key,
+        )) ||
+      undefined;
+    return this.carrier;
   }
 
   /** Go on with the session of an earlier page, once a person sees this one. */
@@ -162,14 +199,14 @@ export class VisitorSession {
         this.events.fire("agentjoin", { name: message.name });
         break;
       case "agents":
-        this.agents = message.names;
+        this.agents = message.agents;
+        this.messages?.gone(message.gone);
         this.show();
         break;
       case "message":
-        this.handlers.said(message.name, message.payload);
-        break;
+      case "ack":
       case "undelivered":
-        this.events.fail("noagent");
+        this.messages?.hear(message);
         break;
       case "keyframe":
         this.capturing.keyframe();
@@ -195,6 +232,7 @@ export class VisitorSession {
       return;
     }
     this.capturing.begin(rules);
+    this.messages?.sendAgain();
     if (isNew) this.events.fire("sessionstart");
     else if (!this.continuedHere) this.events.fire("sessioncontinue");
     this.continuedHere = true;
@@ -261,11 +299,14 @@ export class VisitorSession {
 
   private show(): void {
     const { key = "", agents, reconnecting } = this;
-    this.handlers.shown({ key, agents, reconnecting });
+    this.handlers.shown({ key, agents: agents.map(({ name }) => name), reconnecting });
   }
 
   private end(reason: string): void {
     this.capturing.stop();
+    this.messages?.stop();
+    this.carrier = undefined;
+    this.unsaid = [];
     this.link.close();
     clearTimeout(this.retryTimer);
     this.state = "idle";
@@ -286,6 +327,7 @@ export class VisitorSession {
   private leavePage(): void {
     clearTimeout(this.retryTimer);
     this.capturing.stop();
+    this.messages?.save();
     this.link.close();
     if (this.state === "on") this.state = "away";
     if (this.state === "starting") this.state = "idle";
@@ -293,6 +335,6 @@ export class VisitorSession {
   }
 }
 
-function helloStart(token: string, start: Start) {
-  return { type: "start", token, key: start.key, person: start.person } as const;
+function helloStart(token: string, start: Start, terms: string) {
+  return { type: "start", token, key: start.key, person: start.person, terms } as const;
 }

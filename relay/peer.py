@@ -1,0 +1,86 @@
+"""Those who are connected, as the hub sees them: here, or at another relay."""
+
+import asyncio
+from typing import Final, Protocol
+
+from relay import wire
+from relay.errors import Close, Refused
+from relay.metrics import DROPS
+from relay.outbox import Outbox
+
+_BEAT: Final = wire.encode(wire.Beat())
+
+
+class Peer(Protocol):
+    """Takes what the rules send."""
+
+    number: int
+
+    def tell(self, text: str) -> None:
+        """Give it a control message."""
+
+    def forward(self, frame: bytes, *, keyframe: bool) -> bool:
+        """Give it a capture frame. False when a fresh keyframe would help it."""
+
+    def shut(self, code: Close, refusal: Refused | None = None) -> None:
+        """Close its socket, and say why, when there is more to say than the close code does."""
+
+
+class LocalPeer:
+    """One socket of this relay: an outbox, and the wish to be closed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.outbox = Outbox()
+        self.close_code: Close | None = None
+        self.is_gone = False
+        # A frame whose way through the relay is timed, and when it came (time.perf_counter).
+        self.probe: tuple[bytes, float] | None = None
+        self.was_told = False
+        self._wake = asyncio.Event()
+
+    def tell(self, text: str) -> None:
+        self.outbox.push(text)
+        self._woken()
+
+    def forward(self, frame: bytes, *, keyframe: bool) -> bool:
+        whole = self.outbox.push_frame(frame, keyframe=keyframe)
+        if not whole:
+            DROPS.inc()
+        self._woken()
+        return whole
+
+    def shut(self, code: Close, refusal: Refused | None = None) -> None:
+        if refusal is not None:
+            self.outbox.push(wire.encode(wire.RefusedMessage(refusal.code, refusal.message)))
+        self.close_code = code
+        self._wake.set()
+
+    def gone(self) -> None:
+        """Its socket is closed."""
+        self.is_gone = True
+        self._wake.set()
+
+    async def next_message(self) -> str | bytes | None:
+        """What to send next; None when the peer is gone or to be closed with close_code."""
+        while not (self.is_gone or self.outbox.stuck):
+            message = self.outbox.pop()
+            if message is not None:
+                return message
+            if self.close_code is not None:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        return None
+
+    def beat(self) -> None:
+        """A sign of life, unless there was one since the last beat."""
+        if not self.was_told:
+            self.tell(_BEAT)
+        self.was_told = False
+
+    def _woken(self) -> None:
+        self.was_told = True
+        if self.outbox.stuck:
+            self.close_code = Close.TOO_SLOW
+        self._wake.set()
