@@ -363,9 +363,10 @@ class Session:
         actions.append(
             Send((peer,), wire.Joined(saved.key, self.state.value, saved.page, saved.person))
         )
-        if known is None and self._visitor_peer is not None:
-            actions.append(Send((self._visitor_peer,), wire.AgentJoined(name)))
         actions += self._tell_agents()
+        if known is None and self._visitor_peer is not None:
+            # Last: a page that hears of it may say something to all agents at once.
+            actions.append(Send((self._visitor_peer,), wire.AgentJoined(name)))
         frames = self._replay.frames
         actions += [Forward((peer,), f, keyframe=i == 0) for i, f in enumerate(frames)]
         return actions + changed + ([] if frames else self.needs_keyframe(now))

@@ -64,6 +64,7 @@ class SqlStore:
             {
                 "session_id": record.saved.id,
                 "agent_end": a.end,
+                "revision": record.saved.revision,
                 "user_id": a.user[:256],
                 "name": a.name[:256],
                 "joined": a.joined,
@@ -73,7 +74,7 @@ class SqlStore:
             for a in record.saved.attendances
         ]
         async with self._transaction() as connection:
-            await connection.execute(self._upsert(sessions, newer=True), rows)
+            await connection.execute(self._upsert(sessions), rows)
             if present:
                 await connection.execute(self._upsert(agents), present)
 
@@ -136,12 +137,13 @@ class SqlStore:
             if len(rows) < PAGE_ROWS:
                 return
 
-    def _upsert(self, table: sa.Table, *, newer: bool = False) -> Any:
+    def _upsert(self, table: sa.Table) -> Any:
+        """Insert rows, or update those that are of an older revision."""
         make = sqlite_insert if self._is_sqlite else postgres_insert
         statement = make(table)
         keys = [column.name for column in table.primary_key]
         values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
-        older = table.c.revision < statement.excluded.revision if newer else None
+        older = table.c.revision < statement.excluded.revision
         return statement.on_conflict_do_update(index_elements=keys, set_=values, where=older)
 
     @contextlib.asynccontextmanager

@@ -217,7 +217,12 @@ def test_a_page_that_cannot_be_captured_is_told(site: Pages, page: Page) -> None
     wait_for(page, "sessionstart")
     until(page, "!!GLANCE.Cobrowse._internal.capture")
     page.evaluate(
-        "Object.defineProperty(document, 'title', { get() { throw new Error('no title'); } })"
+        """() => {
+          const now = performance.now;  // which the test itself needs
+          performance.now = () => { throw new Error("no clock"); };
+          document.body.append("more");
+          setTimeout(() => { performance.now = now; }, 3000);
+        }"""
     )
     assert wait_for(page, "error")["code"] == "service"
     wait_for(page, "sessionend")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import secrets
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.browser.visiting import (
     wait_for,
     wait_for_error,
 )
+from tests.relays import said
 from tests.stack import Origin, Stack, running_stack
 
 SETTINGS = """
@@ -73,7 +75,8 @@ def join(api_stack: Stack) -> Iterator[Any]:
             )
         )
         token = json.loads(boot[1].replace("&#34;", '"'))["token"]
-        connection.send(json.dumps({"type": "join", "token": token, "key": key}))
+        hello = {"type": "join", "token": token, "key": key, "end": secrets.token_hex(8)}
+        connection.send(json.dumps(hello))
         return connection
 
     with open_ones:
@@ -182,6 +185,7 @@ def test_the_page_says_who_the_visitor_is_however_a_session_starts(
         "name": "Niels Bohr",
         "email": "nbohr@shop.test",
         "phone": "314-159-2653",
+        "levels": dict.fromkeys(("visitorid", "name", "email", "phone"), "claimed"),
     }
 
 
@@ -197,6 +201,7 @@ def test_start_params_come_before_the_page(page: Page, join: Any) -> None:
         "name": "Albert Einstein",
         "email": "afeinstein@shop.test",
         "phone": "1",
+        "levels": dict.fromkeys(("visitorid", "name", "email", "phone"), "claimed"),
     }
 
 
@@ -274,15 +279,44 @@ def test_session_messages_go_both_ways(page: Page, join: Any) -> None:
     call(page, 'sendSessionMessage("hello", { text: "ü", list: [1, null] })')
     told = hears(agent, "message")
     assert (told["name"], told["payload"]) == ("hello", {"text": "ü", "list": [1, None]})
-    for payload in ({"deep": [[1]]}, "text", None):
-        agent.send(json.dumps({"type": "message", "name": "note", "payload": payload}))
-    agent.send(json.dumps({"type": "message", "name": "other", "payload": 1}))
+    for seq, payload in enumerate(({"deep": [[1]]}, "text", None), 1):
+        agent.send(json.dumps(said(seq, payload)))
+    agent.send(json.dumps(said(4, 1, name="other")))
+    agent.send(json.dumps(said(2, "text")))  # again: its acknowledgement was lost
     until(page, "window.got.length === 3")
+    assert hears(agent, "ack")["seq"] == 1
     assert page.evaluate("window.got") == [
         ["note", {"deep": [[1]]}],
         ["note", "text"],
         ["note", None],
     ]
+
+
+def test_no_message_is_lost_or_heard_twice_over_cuts_and_page_loads(
+    page: Page, join: Any, api_stack: Stack
+) -> None:
+    agent = join(start(page))
+    wait_for(page, "agentjoin")
+    call(page, "sendSessionMessage('n', 1)")
+    first = hears(agent, "message")
+    # Not acknowledged, so the page keeps it and what follows: over a cut, and over the next page.
+    page.evaluate("window.sockets.at(-1).close()")
+    call(page, "sendSessionMessage('n', 2)")
+    wait_for(page, "connection", 2)
+    again = [hears(agent, "message") for _ in range(2)]
+    assert [m["payload"] for m in again] == [1, 2] and again[0]["seq"] == first["seq"]
+    ack = {"type": "ack", "stream": first["stream"], "seq": 1}
+    agent.send(json.dumps(ack))
+    page.goto(api_stack.visitor_url + "/branches")
+    wait_for(page, "sessioncontinue")
+    call(page, "sendSessionMessage('n', 3)")
+    later = []
+    while len(later) < 2:
+        message = hears(agent, "message")
+        if message["seq"] > max([2, *later]) or (message["seq"] == 2 and not later):
+            later.append(message["seq"])
+    assert later == [2, 3] and message["stream"] == first["stream"]
+    agent.send(json.dumps({**ack, "seq": 3}))
 
 
 @pytest.mark.parametrize(

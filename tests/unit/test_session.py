@@ -111,7 +111,7 @@ def test_an_agent_comes_late_and_gets_all_since_the_keyframe() -> None:
         wire.StateChanged("active"),
     ]
     # The visitor hears of the agent and is not asked for anything.
-    assert sent(actions, VISITOR) == [wire.AgentJoined("Anna"), agents("Anna")]
+    assert sent(actions, VISITOR) == [agents("Anna"), wire.AgentJoined("Anna")]
     assert sent(made.frame(VISITOR, second, 3.0), ANNA) == [second]
 
 

@@ -53,8 +53,8 @@ def test_frames_reach_agents_untouched_and_late_ones_too(relay: Relay) -> None:
         "email": "cookie@shop.test",
         "levels": {"name": "claimed", "email": "cookie"},
     }
-    assert visitor.get() == {"type": "agentjoin", "name": "anna"}
     assert [shown["name"] for shown in visitor.get()["agents"]] == ["anna"]
+    assert visitor.get() == {"type": "agentjoin", "name": "anna"}
     assert visitor.get() == {"type": "keyframe"}
     frames = [keyframe(bytes(range(256)) * 40), frame(b"\x00\xff"), frame(b"x" * 70_000)]
     for data in frames:

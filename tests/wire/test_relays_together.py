@@ -24,25 +24,7 @@ from tests.relays import (
     running_relay,
     said,
 )
-from tests.services import Service, running_postgres, running_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Service]:
-    with running_redis() as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Service]:
-    with running_postgres() as service:
-        yield service
-
-
-@pytest.fixture
-def peers() -> Iterator[contextlib.ExitStack]:
-    with contextlib.ExitStack() as stack:
-        yield stack
+from tests.services import Service
 
 
 @contextlib.contextmanager

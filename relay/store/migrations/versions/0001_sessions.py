@@ -33,6 +33,7 @@ def upgrade() -> None:
         "agents",
         sa.Column("session_id", sa.String(32), primary_key=True),
         sa.Column("agent_end", sa.String(64), primary_key=True),
+        sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("user_id", sa.String(256), nullable=False),
         sa.Column("name", sa.String(256), nullable=False),
         sa.Column("joined", sa.Double, nullable=False),
