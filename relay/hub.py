@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ from relay.auth import VisitorToken
 from relay.broker import Broker, BrokerError, Place
 from relay.cluster import Cluster, RemotePeer, Seat
 from relay.errors import Close, Malformed, Refused, Unavailable
-from relay.metrics import BYTES, FRAMES, SESSIONS
+from relay.metrics import BYTES, FRAMES, LATENCY, SESSIONS
 from relay.peer import LocalPeer, Peer
 from relay.records import Records
 from relay.session import (
@@ -74,6 +74,8 @@ class Hub:
         self._groups, self._max_sessions = groups, max_sessions
         self._cluster = Cluster(broker, self)
         self._sessions: dict[Place, Session] = {}
+        self._by_visitor: Counter[str] = Counter()
+        self._by_group: Counter[str] = Counter()
         self._peers: dict[int, Peer] = {}
         self._remote: dict[tuple[str, int], tuple[Session, RemotePeer]] = {}
         self._moving: defaultdict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -131,11 +133,23 @@ class Hub:
         session = Session.restored(
             record.saved, record.seen, time.monotonic(), time.time(), group.limits, group.rules
         )
-        self._sessions[session.place] = session
-        self._cluster.own(session.place)
+        self._keep(session)
         for seat in self._cluster.seats_at(session.place):
             self._seat(session, seat)
         return session
+
+    def _keep(self, session: Session) -> None:
+        self._sessions[session.place] = session
+        self._by_visitor[session.saved.visitor] += 1
+        self._by_group[session.saved.group] += 1
+        self._cluster.own(session.place)
+
+    def _drop(self, session: Session) -> None:
+        del self._sessions[session.place]
+        self._by_visitor[session.saved.visitor] -= 1
+        if not self._by_visitor[session.saved.visitor]:
+            del self._by_visitor[session.saved.visitor]
+        self._by_group[session.saved.group] -= 1
 
     # -- peers -----------------------------------------------------------------------------------
 
@@ -179,11 +193,9 @@ class Hub:
         self, place: Place, peer: LocalPeer, hello: wire.Start, token: VisitorToken
     ) -> Session:
         group = self._groups[token.group]
-        own = sum(s.knows(token.visitor) for s in self._sessions.values())
-        in_group = sum(s.saved.group == token.group for s in self._sessions.values())
         if (
-            own >= MAX_SESSIONS_PER_VISITOR
-            or in_group >= group.max_sessions
+            self._by_visitor[token.visitor] >= MAX_SESSIONS_PER_VISITOR
+            or self._by_group[token.group] >= group.max_sessions
             or len(self._sessions) >= self._max_sessions
         ):
             raise Refused("limit", "Too many sessions are running.")
@@ -201,8 +213,7 @@ class Hub:
         actions = session.visitor_starts(peer.number, ticket, handover)
         self._records.note(session)
         await self._records.written()
-        self._sessions[place] = session
-        self._cluster.own(place)
+        self._keep(session)
         self._run(session, actions)
         return session
 
@@ -438,7 +449,7 @@ class Hub:
 
     def _let_go(self, session: Session) -> None:
         """The session goes on at another relay: its agents join there, its page here is old."""
-        del self._sessions[session.place]
+        self._drop(session)
         for number in session.peers:
             peer = self._peers.get(number)
             if isinstance(peer, RemotePeer):
@@ -523,8 +534,9 @@ class Hub:
             peers = [peer for peer in self._peers.values() if isinstance(peer, LocalPeer)]
             rest_s = BEAT_S / (len(peers) // BEATS_AT_ONCE + 1)
             for at in range(0, len(peers) + 1, BEATS_AT_ONCE):
+                now = time.monotonic()
                 for peer in peers[at : at + BEATS_AT_ONCE]:
-                    peer.beat()
+                    peer.beat(now)
                 await asyncio.sleep(rest_s)
 
     async def keep_company(self) -> None:
@@ -551,7 +563,7 @@ class Hub:
         # The key may be another session's by now: an agent can outlive the one it was in.
         is_ours = self._sessions.get(session.place) is session
         if session.state is State.ENDED and is_ours:
-            del self._sessions[session.place]
+            self._drop(session)
             self._later("release", self._release_ended(session.place))
             note = True
         if note and is_ours:
@@ -565,9 +577,8 @@ class Hub:
                 for number in peers:
                     if (peer := self._peers.get(number)) is not None:
                         whole &= peer.forward(frame, keyframe=keyframe)
-                        if self._time_next and isinstance(peer, LocalPeer):
-                            peer.probe = (frame, self._time_next)
-                            self._time_next = 0.0
+                if self._time_next:
+                    self._time(peers[-1], frame)
                 if not whole:
                     for wish in session.needs_keyframe(time.monotonic()):
                         self._do(session, wish)
@@ -579,6 +590,15 @@ class Hub:
             case Shut(number, code):
                 if (peer := self._peers.get(number)) is not None:
                     peer.shut(code)
+
+    def _time(self, number: int, frame: bytes) -> None:
+        """Measure how long a frame took: now, or when the last agent's socket has it."""
+        came, self._time_next = self._time_next, 0.0
+        peer = self._peers.get(number)
+        if isinstance(peer, LocalPeer) and len(peer.outbox):
+            peer.probe = (frame, came)
+        else:
+            LATENCY.observe(time.perf_counter() - came)
 
     def _tell_watchers(self, group: str) -> None:
         text = wire.encode(self._sessions_of(group))

@@ -14,6 +14,8 @@ LAST_DELAY_S: Final = 8.0
 class Allowance:
     """So much at once, and so much in each second after that (a token bucket)."""
 
+    __slots__ = ("_at", "_burst", "_left", "_per_s")
+
     def __init__(self, per_s: float, burst: float, now: float) -> None:
         self._per_s, self._burst = per_s, burst
         self._left, self._at = burst, now

@@ -13,6 +13,8 @@ class Outbox:
     messages stay. A peer that takes nothing at all meanwhile is stuck.
     """
 
+    __slots__ = ("_cap_bytes", "_needs_keyframe", "_overflows", "_queue", "_size_bytes", "stuck")
+
     def __init__(self, cap_bytes: int = OUTBOX_CAP_BYTES) -> None:
         self._cap_bytes = cap_bytes
         self._queue: deque[str | bytes] = deque()
@@ -46,6 +48,13 @@ class Outbox:
             self.stuck |= self._overflows > 1
             return False
         self._put(frame)
+        return True
+
+    def passes(self, *, keyframe: bool) -> bool:
+        """Whether a frame may go straight to the peer, because nothing waits before it."""
+        if self._queue or (self._needs_keyframe and not keyframe):
+            return False
+        self._needs_keyframe = False
         return True
 
     def pop(self) -> str | bytes | None:

@@ -1,6 +1,7 @@
 """Those who are connected, as the hub sees them: here, or at another relay."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from relay import wire
@@ -8,6 +9,7 @@ from relay.errors import Close, Refused
 from relay.metrics import DROPS
 from relay.outbox import Outbox
 
+SEND_TIMEOUT_S: Final = 15.0
 _BEAT: Final = wire.encode(wire.Beat())
 
 
@@ -27,9 +29,31 @@ class Peer(Protocol):
 
 
 class LocalPeer:
-    """One socket of this relay: an outbox, and the wish to be closed."""
+    """One socket of this relay: an outbox, and the wish to be closed.
+
+    write: sends a frame past the outbox, if it can be sent at once. cut: ends the socket.
+    """
+
+    __slots__ = (
+        "_wake",
+        "close_code",
+        "cut",
+        "is_gone",
+        "is_sending",
+        "number",
+        "outbox",
+        "probe",
+        "sending_since",
+        "was_told",
+        "write",
+    )
 
     def __init__(self, number: int) -> None:
+        self.write: Callable[[bytes], bool] | None = None
+        self.cut: Callable[[], object] = lambda: None
+        # A message is out of the outbox and not yet with the socket; since when (time.monotonic).
+        self.is_sending = False
+        self.sending_since = 0.0
         self.number = number
         self.outbox = Outbox()
         self.close_code: Close | None = None
@@ -44,6 +68,10 @@ class LocalPeer:
         self._woken()
 
     def forward(self, frame: bytes, *, keyframe: bool) -> bool:
+        if self.write is not None and not self.is_sending and self.outbox.passes(keyframe=keyframe):
+            if self.write(frame):
+                self.was_told = True
+                return True
         whole = self.outbox.push_frame(frame, keyframe=keyframe)
         if not whole:
             DROPS.inc()
@@ -73,8 +101,10 @@ class LocalPeer:
             await self._wake.wait()
         return None
 
-    def beat(self) -> None:
-        """A sign of life, unless there was one since the last beat."""
+    def beat(self, now: float) -> None:
+        """A sign of life, unless there was one since the last beat. Ends a socket that is stuck."""
+        if self.is_sending and now - self.sending_since > SEND_TIMEOUT_S:
+            self.cut()
         if not self.was_told:
             self.tell(_BEAT)
         self.was_told = False

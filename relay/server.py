@@ -11,18 +11,20 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from relay import logs, wire
 from relay.account import AccountSettings
 from relay.broker import Broker, BrokerError
 from relay.broker.memory import MemoryBroker
 from relay.broker.redis import RedisBroker
-from relay.errors import SetupError
+from relay.errors import Close, SetupError
 from relay.health import Health
 from relay.hub import GroupRules, Hub
 from relay.limits import Connections
 from relay.pages import Pages, SecurityHeaders, load_static
+from relay.protocol import FrameProtocol
 from relay.records import Records
 from relay.session import Limits
 from relay.settings import GroupSettings, Settings, split_listen
@@ -76,7 +78,8 @@ class Relay:
         agent_socket = AgentSocket(
             self.hub, secret, limits, connections, agent_groups, settings.relay.public_url
         )
-        self.app = Starlette(
+        self._sockets = {"/visitor/socket": visitor_socket, "/agent/socket": agent_socket}
+        self._pages = Starlette(
             routes=[
                 Route("/", home),
                 Route("/healthz", self.health.healthz),
@@ -90,12 +93,20 @@ class Relay:
                 Route("/visitor/token", visitors.token, methods=["POST"]),
                 Route("/visitor/{name}", visitors.script),
                 Route("/cobrowse/CobrowseJS.ashx", visitors.tag),
-                WebSocketRoute("/visitor/socket", visitor_socket),
-                WebSocketRoute("/agent/socket", agent_socket),
             ],
             middleware=[Middleware(SecurityHeaders)],
             lifespan=self._life,
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI app. Sockets live long and are many: nothing stands before them."""
+        if scope["type"] != "websocket":
+            await self._pages(scope, receive, send)
+        elif (socket := self._sockets.get(scope["path"])) is not None:
+            await socket(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": int(Close.MALFORMED)})
 
     async def open(self) -> None:
         """Raises: SetupError."""
@@ -192,12 +203,12 @@ def run(settings: Settings) -> None:
     relay = Relay(settings)
     host, port = split_listen(settings.relay.listen)
     config = uvicorn.Config(
-        relay.app,
+        relay,
         host=host,
         port=port,
         http="httptools",
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=FrameProtocol,
         ws_max_size=wire.MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,

@@ -18,13 +18,13 @@ from relay.hub import Hub
 from relay.limits import Allowance, Connections
 from relay.metrics import CLOSED, LATENCY, PEERS, REFUSED
 from relay.peer import LocalPeer
+from relay.protocol import FrameProtocol
 from relay.session import Session
 from relay.settings import LimitSettings
 
 logger = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S: Final = 10.0
-SEND_TIMEOUT_S: Final = 15.0
 # An agent's page sends a few words; a visitor's sends what happens on it.
 AGENT_MESSAGES_PER_S: Final = 50.0
 AGENT_BURST: Final = 200.0
@@ -67,12 +67,15 @@ class Socket:
             return
         await send({"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL})
         peer = self._hub.add_peer()
+        if (protocol := FrameProtocol.of(receive)) is not None:
+            peer.write = protocol.write_frame
         PEERS.labels(self.kind).inc()
         try:
             async with asyncio.TaskGroup() as tasks:
                 reading = tasks.create_task(self._read(scope, receive, peer), name="read")
-                await self._write(peer, send)
-                reading.cancel()
+                writing = tasks.create_task(self._write(peer, send), name="write")
+                writing.add_done_callback(lambda _: reading.cancel())
+                peer.cut = writing.cancel
         finally:
             PEERS.labels(self.kind).dec()
             self._hub.remove_peer(peer)
@@ -95,20 +98,21 @@ class Socket:
             peer.shut(Close.FAULT)
 
     async def _write(self, peer: LocalPeer, send: Send) -> None:
-        # A peer that is gone makes send() raise; one that takes nothing makes it wait. Either way
-        # the socket's task ends, and with it the peer's part in its session.
-        with contextlib.suppress(OSError, TimeoutError):
+        # A peer that is gone makes send() raise; one that takes nothing makes it wait, until it is
+        # cut. Either way the socket's tasks end, and with them the peer's part in its session.
+        with contextlib.suppress(OSError):
             while (message := await peer.next_message()) is not None:
                 kind = "text" if isinstance(message, str) else "bytes"
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "websocket.send", kind: message})
+                peer.is_sending, peer.sending_since = True, time.monotonic()
+                await send({"type": "websocket.send", kind: message})
+                peer.is_sending = False
                 if peer.probe is not None and peer.probe[0] is message:
                     LATENCY.observe(time.perf_counter() - peer.probe[1])
                     peer.probe = None
             if peer.close_code is not None:
                 CLOSED.labels(peer.close_code.name.lower()).inc()
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "websocket.close", "code": int(peer.close_code)})
+                peer.is_sending, peer.sending_since = True, time.monotonic()
+                await send({"type": "websocket.close", "code": int(peer.close_code)})
 
     async def _converse(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
         raise NotImplementedError
@@ -165,20 +169,36 @@ class VisitorSocket(Socket):
         limits, now = self._limits, time.monotonic()
         messages = Allowance(limits.messages_per_s, 2 * limits.messages_per_s, now)
         size = Allowance(limits.bytes_per_s, 8 * limits.bytes_per_s, now)
+
+        def wait_s(length: int) -> float:
+            # Not read, it waits at the visitor, where capture gathers what happens meanwhile.
+            now = time.monotonic()
+            return min(LONGEST_WAIT_S, max(messages.take(1, now), size.take(length, now)))
+
+        def take(frame: bytes) -> float:
+            try:
+                self._hub.frame(session, peer, frame)
+            except PeerError as error:
+                peer.shut(error.close)
+            except Exception:
+                logger.exception("a socket is closed after an error of ours")
+                peer.shut(Close.FAULT)
+            return wait_s(len(frame))
+
+        if (protocol := FrameProtocol.of(receive)) is not None:
+            protocol.take = take
+            protocol.forget_handshake()
         while True:
             message = await _next(receive)
             frame = message.get("bytes")
-            now = time.monotonic()
             if frame is not None:
-                self._hub.frame(session, peer, frame)
-                wait_s = max(messages.take(1, now), size.take(len(frame), now))
+                waits_s = take(frame)
             else:
                 text = _text(message)
                 self._hub.hear_visitor(session, peer, wire.decode_from_visitor(text))
-                wait_s = max(messages.take(1, now), size.take(len(text), now))
-            if wait_s:
-                # Not read, it waits at the visitor, where capture gathers what happens meanwhile.
-                await asyncio.sleep(min(wait_s, LONGEST_WAIT_S))
+                waits_s = wait_s(len(text))
+            if waits_s:
+                await asyncio.sleep(waits_s)
 
 
 class AgentSocket(Socket):
@@ -233,6 +253,8 @@ class AgentSocket(Socket):
 
     async def _follow(self, receive: Receive, seat: Seat) -> NoReturn:
         messages = Allowance(AGENT_MESSAGES_PER_S, AGENT_BURST, time.monotonic())
+        if (protocol := FrameProtocol.of(receive)) is not None:
+            protocol.forget_handshake()
         while True:
             message = wire.decode_from_agent(_text(await _next(receive)))
             if not isinstance(message, wire.Said | wire.Acknowledged):

@@ -310,7 +310,7 @@ def test_no_message_is_lost_or_heard_twice_over_cuts_and_page_loads(
     page.goto(api_stack.visitor_url + "/branches")
     wait_for(page, "sessioncontinue")
     call(page, "sendSessionMessage('n', 3)")
-    later = []
+    later: list[int] = []
     while len(later) < 2:
         message = hears(agent, "message")
         if message["seq"] > max([2, *later]) or (message["seq"] == 2 and not later):
