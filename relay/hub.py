@@ -210,11 +210,12 @@ class Hub:
         )
         session = Session(saved, time.monotonic(), group.limits, group.rules)
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        actions = session.visitor_starts(peer.number, ticket, handover)
+        session.offer(token.visitor, ticket, handover)
+        # Kept before anything is waited for: others who start meanwhile count it.
+        self._keep(session)
         self._records.note(session)
         await self._records.written()
-        self._keep(session)
-        self._run(session, actions)
+        self._run(session, session.visitor_starts(peer.number, ticket, handover))
         return session
 
     async def resume(self, peer: LocalPeer, hello: wire.Resume, token: VisitorToken) -> Session:

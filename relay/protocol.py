@@ -6,6 +6,7 @@ before it. Everything else goes the usual way; so do frames when a server other 
 the app. bench/relay.py shows what it saves.
 """
 
+from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     """One socket. take: is given each binary message; returns how long to read no more, in s."""
 
     take: Callable[[bytes], float] | None = None
+    _rest: TimerHandle | None = None
 
     @classmethod
     def of(cls, receive: Any) -> "FrameProtocol | None":
@@ -32,8 +34,11 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             return
         wait_s = self.take(bytes(event.data))
         if wait_s:
-            self.transport.pause_reading()
-            self.loop.call_later(wait_s, self._read_on)
+            if self._rest is None:
+                self.transport.pause_reading()
+            else:
+                self._rest.cancel()
+            self._rest = self.loop.call_later(wait_s, self._read_on)
 
     def write_frame(self, frame: bytes) -> bool:
         """Send a binary message at once. False where that cannot be: then it must wait its turn."""
@@ -52,5 +57,6 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         del self.request, self.response
 
     def _read_on(self) -> None:
+        self._rest = None
         if not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()

@@ -32,7 +32,10 @@ class Relay:
     def __init__(self, port: int, peers: contextlib.ExitStack) -> None:
         self.port, self._peers = port, peers
 
-    def open(self, path: str, *, origin: str = "", protocol: str = "cobrowse.1") -> "Peer":
+    def open(
+        self, path: str, *, origin: str = "", protocol: str = "cobrowse.1", address: str = ""
+    ) -> "Peer":
+        """address: where a trusted proxy says that the peer is."""
         own = f"http://127.0.0.1:{self.port}"
         origin = origin or (own if path.startswith("/agent") else SITE)
         connection = connect(
@@ -40,6 +43,7 @@ class Relay:
             origin=Origin(origin),
             subprotocols=[Subprotocol(protocol)],
             compression=None,
+            additional_headers={"X-Forwarded-For": address} if address else None,
         )
         return Peer(self._peers.enter_context(connection))
 
@@ -118,6 +122,16 @@ class Peer:
         except ConnectionClosed as closed:
             assert closed.rcvd is not None
             return closed.rcvd.code
+
+    def is_refused(self) -> bool:
+        """Whether the relay has closed it at once."""
+        try:
+            self._connection.recv(timeout=0.1)
+        except ConnectionClosed:
+            return True
+        except TimeoutError:
+            pass
+        return False
 
     def close(self) -> None:
         self._connection.close()

@@ -89,6 +89,8 @@ RULES = wire.Rules()
 
 def test_a_visitor_starts_and_gets_a_ticket() -> None:
     made = session(started=False)
+    made.offer("digest", "ticket-1", "handover-1")
+    assert made.accepts("digest", "ticket-1")
     actions = made.visitor_starts(VISITOR, "ticket-1", "handover-1")
     assert sent(actions, VISITOR) == [
         wire.Started("KEY", "KEY.ticket-1", RULES, 600.0, "KEY.handover-1")
