@@ -17,7 +17,8 @@ class Outbox:
 
     def __init__(self, cap_bytes: int = OUTBOX_CAP_BYTES) -> None:
         self._cap_bytes = cap_bytes
-        self._queue: deque[str | bytes] = deque()
+        # Made only while something waits: there are many of these, and most are empty.
+        self._queue: deque[str | bytes] | tuple[()] = ()
         self._size_bytes = 0
         self._needs_keyframe = True
         self._overflows = 0
@@ -62,11 +63,15 @@ class Outbox:
         if not self._queue:
             return None
         message = self._queue.popleft()
+        if not self._queue:
+            self._queue = ()
         self._size_bytes -= len(message)
         self._overflows = 0
         return message
 
     def _put(self, message: str | bytes) -> None:
+        if not self._queue:
+            self._queue = deque()
         self._queue.append(message)
         self._size_bytes += len(message)
 

@@ -35,7 +35,7 @@ class LocalPeer:
     """
 
     __slots__ = (
-        "_wake",
+        "_waiter",
         "close_code",
         "cut",
         "is_gone",
@@ -61,7 +61,7 @@ class LocalPeer:
         # A frame whose way through the relay is timed, and when it came (time.perf_counter).
         self.probe: tuple[bytes, float] | None = None
         self.was_told = False
-        self._wake = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def tell(self, text: str) -> None:
         self.outbox.push(text)
@@ -82,12 +82,12 @@ class LocalPeer:
         if refusal is not None:
             self.outbox.push(wire.encode(wire.RefusedMessage(refusal.code, refusal.message)))
         self.close_code = code
-        self._wake.set()
+        self._wake()
 
     def gone(self) -> None:
         """Its socket is closed."""
         self.is_gone = True
-        self._wake.set()
+        self._wake()
 
     async def next_message(self) -> str | bytes | None:
         """What to send next; None when the peer is gone or to be closed with close_code."""
@@ -97,8 +97,8 @@ class LocalPeer:
                 return message
             if self.close_code is not None:
                 return None
-            self._wake.clear()
-            await self._wake.wait()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
         return None
 
     def beat(self, now: float) -> None:
@@ -113,4 +113,8 @@ class LocalPeer:
         self.was_told = True
         if self.outbox.stuck:
             self.close_code = Close.TOO_SLOW
-        self._wake.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

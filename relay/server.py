@@ -24,7 +24,7 @@ from relay.health import Health
 from relay.hub import GroupRules, Hub
 from relay.limits import Connections
 from relay.pages import Pages, SecurityHeaders, load_static
-from relay.protocol import FrameProtocol
+from relay.protocol import FrameProtocol, HttpProtocol
 from relay.records import Records
 from relay.session import Limits
 from relay.settings import GroupSettings, Settings, split_listen
@@ -206,7 +206,7 @@ def run(settings: Settings) -> None:
         relay,
         host=host,
         port=port,
-        http="httptools",
+        http=HttpProtocol,
         loop="uvloop",
         ws=FrameProtocol,
         ws_max_size=wire.MAX_FRAME_BYTES,

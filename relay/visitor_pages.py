@@ -1,5 +1,6 @@
 """What visitors ask for by HTTP: scripts, a group's settings, what a page's own tag needs."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -20,6 +21,8 @@ from relay.settings import Settings
 # Everything else under /static is for agents.
 VISITOR_SCRIPTS: Final = ("loader.js", "capture.js", "ui.js")
 TAG_STUB: Final = "tag.js"
+BODY_TIMEOUT_S: Final = 10.0
+MAX_BODY_BYTES: Final = 64
 _PLACEHOLDER: Final = "__COBROWSE__"
 _OWN_SECRET: Final = re.compile(rb"[0-9a-f]{32}")
 
@@ -60,11 +63,7 @@ class VisitorPages:
         origin = request.headers.get("origin", "")
         group = parameters(request).get("group", "")
         known = self._settings.groups.get(group)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > 32:
-                break
+        body = await _body(request)
         if known is None or not known.tags or not re.fullmatch(r"https?://[^\s/]+", origin):
             return PlainTextResponse("Tags of this group are not accepted.\n", 403)
         if not _OWN_SECRET.fullmatch(body):
@@ -117,6 +116,20 @@ def file_response(request: Request, content: bytes, media_type: str) -> Response
     if request.headers.get("if-none-match") == etag:
         return Response(None, 304, headers)
     return Response(content, 200, headers, f"{media_type}; charset=utf-8")
+
+
+async def _body(request: Request) -> bytes:
+    """As much of a small body as says whether it is one; b"" if it takes too long to come."""
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    break
+    except TimeoutError:
+        return b""
+    return body
 
 
 def _public(account: AccountSettings) -> dict[str, object]:
