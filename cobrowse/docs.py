@@ -2,8 +2,16 @@
 
 import itertools
 import json
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any, Final, get_args
+
+import msgspec
 
 from cobrowse import config
+from relay import wire
+from relay.errors import Close
 
 
 def config_table() -> str:
@@ -20,5 +28,40 @@ def config_table() -> str:
     return "\n".join(lines)
 
 
+def messages_table(union: Any) -> str:
+    """Every message of a union of structs, with its fields, as Markdown."""
+    lines = ["| type | fields | meaning |", "| --- | --- | --- |"]
+    for struct in get_args(union):
+        fields = msgspec.structs.fields(struct)
+        names = [f"`{f.name}`" if f.required else f"`{f.name}`?" for f in fields]
+        meaning = " ".join(textwrap.dedent(struct.__doc__ or "").split())
+        tag = struct.__struct_config__.tag
+        lines.append(f"| `{tag}` | {', '.join(names)} | {meaning} |".replace("|  |", "| – |"))
+    return "\n".join(lines) + "\n"
+
+
+def closes_table() -> str:
+    """Every close code as Markdown."""
+    lines = ["| code | meaning | may reconnect | the page shows |", "| --- | --- | --- | --- |"]
+    for close in Close:
+        retry = "yes" if close.retry else "no"
+        lines.append(f"| {int(close)} | {close.meaning} | {retry} | {close.shown} |")
+    return "\n".join(lines) + "\n"
+
+
+# What of docs/wire.md is made from the code, in its order.
+WIRE_TABLES: Final[Sequence[tuple[str, Callable[[], str]]]] = (
+    ("visitor to relay", lambda: messages_table(wire.FromVisitor)),
+    ("relay to visitor", lambda: messages_table(wire.ToVisitor)),
+    ("agent to relay", lambda: messages_table(wire.FromAgent)),
+    ("relay to agent", lambda: messages_table(wire.ToAgent)),
+    ("close codes", closes_table),
+)
+
+
 if __name__ == "__main__":
-    print(config_table())
+    if sys.argv[1:] == ["wire"]:
+        for name, table in WIRE_TABLES:
+            print(f"{name}\n\n{table()}")
+    else:
+        print(config_table())

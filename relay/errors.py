@@ -8,28 +8,64 @@ from enum import IntEnum
 
 
 class Close(IntEnum):
-    """WebSocket close codes. The second element tells whether the peer may try again at once."""
+    """WebSocket close codes.
+
+    retry: whether the peer may connect again. meaning: for programmers. shown: what the page of the
+    one whose socket it was tells that person.
+    """
 
     retry: bool
     meaning: str
+    shown: str
 
-    def __new__(cls, code: int, retry: bool, meaning: str) -> "Close":
+    def __new__(cls, code: int, retry: bool, meaning: str, shown: str) -> "Close":
         member = int.__new__(cls, code)
         member._value_ = code
         member.retry = retry
         member.meaning = meaning
+        member.shown = shown
         return member
 
-    FAULT = 1011, True, "The relay has made an error."
-    RESTARTING = 1012, True, "The relay is going away; another or the same one answers soon."
-    UNAVAILABLE = 1013, True, "The relay cannot answer now: something that it needs is away."
-    MALFORMED = 4400, False, "A message was not what the protocol allows."
-    REFUSED = 4401, False, "Token, ticket or login was not accepted; a refused message says why."
-    NO_HELLO = 4408, True, "No first message came in time."
-    TAKEN_OVER = 4409, False, "Another page of the same visitor goes on with the session."
-    ENDED = 4410, False, "The session is over; an ended message says why."
-    TOO_SLOW = 4413, True, "The peer takes its messages too slowly."
-    TOO_MUCH = 4429, True, "More messages, sockets or attempts than one peer or address may have."
+    FAULT = 1011, True, "The relay has made an error.", "Reconnecting …"
+    RESTARTING = (
+        1012,
+        True,
+        "The relay is going away; another or the same one answers soon.",
+        "Reconnecting …",
+    )
+    UNAVAILABLE = (
+        1013,
+        True,
+        "The relay cannot answer now: something that it needs is away.",
+        "Reconnecting …",
+    )
+    MALFORMED = (
+        4400,
+        False,
+        "A message was not what the protocol allows.",
+        "The connection was lost and could not be made again.",
+    )
+    REFUSED = (
+        4401,
+        False,
+        "Token, ticket or login was not accepted; a refused message says why.",
+        "The text of that message.",
+    )
+    NO_HELLO = 4408, True, "No first message came in time.", "Reconnecting …"
+    TAKEN_OVER = (
+        4409,
+        False,
+        "The visitor goes on in another page, or the agent by another connection.",
+        "Nothing: the other one is in front.",
+    )
+    ENDED = 4410, False, "The session is over; an ended message says why.", "Who has ended it."
+    TOO_SLOW = 4413, True, "The peer takes its messages too slowly.", "Reconnecting …"
+    TOO_MUCH = (
+        4429,
+        True,
+        "More messages, sockets or attempts than one peer or address may have.",
+        "Reconnecting …",
+    )
 
 
 def close_of(number: int) -> Close:

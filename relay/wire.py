@@ -193,6 +193,8 @@ class Continued(msgspec.Struct, tag="continued", frozen=True):
 
 
 class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):
+    """An agent has joined who was not there before."""
+
     name: str
 
 
@@ -218,6 +220,8 @@ class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
 
 
 class Joined(msgspec.Struct, tag="joined", frozen=True):
+    """The answer to join: what is known so far. Frames follow from the newest keyframe on."""
+
     key: str
     state: str
     page: Page
@@ -232,6 +236,8 @@ class Navigate(msgspec.Struct, tag="navigate", frozen=True):
 
 
 class StateChanged(msgspec.Struct, tag="state", frozen=True):
+    """The session is waiting, active or away; ended has a message of its own."""
+
     state: str
 
 
@@ -247,6 +253,8 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Sessions(msgspec.Struct, tag="sessions", frozen=True):
+    """The answer to watch: all sessions of the group, again at each change."""
+
     sessions: list[Listed]
 
 
@@ -254,7 +262,7 @@ class Sessions(msgspec.Struct, tag="sessions", frozen=True):
 
 
 class Ended(msgspec.Struct, tag="ended", frozen=True):
-    """reason: visitor, agent, timeout or error."""
+    """The session is over. reason: visitor, agent, timeout, replaced or error."""
 
     reason: str
 
@@ -273,28 +281,16 @@ class Beat(msgspec.Struct, tag="beat", frozen=True):
 
 
 class RefusedMessage(msgspec.Struct, tag="refused", frozen=True):
+    """What was asked is not allowed. code: for programs. message: one sentence, for people."""
+
     code: str
     message: str
 
 
-ToPeer = (
-    Started
-    | Continued
-    | AgentJoined
-    | Agents
-    | Said
-    | Acknowledged
-    | Undelivered
-    | Beat
-    | SendKeyframe
-    | Joined
-    | Navigate
-    | PageChanged
-    | StateChanged
-    | Sessions
-    | Ended
-    | RefusedMessage
-)
+ToBoth = Said | Acknowledged | Beat | Ended | RefusedMessage
+ToVisitor = Started | Continued | AgentJoined | Agents | Undelivered | SendKeyframe | ToBoth
+ToAgent = Joined | Navigate | PageChanged | StateChanged | Sessions | ToBoth
+ToPeer = ToVisitor | ToAgent
 
 _encode = msgspec.json.Encoder().encode
 _from_visitor: msgspec.json.Decoder[FromVisitor] = msgspec.json.Decoder(FromVisitor)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -198,3 +199,12 @@ def keyframe(content: bytes = b"K" * 400) -> bytes:
 
 def frame(content: bytes) -> bytes:
     return wire.pack_frame(content, keyframe=False, sequence=1)
+
+
+def client(folder: Path) -> list[str]:
+    """The command that runs the client of docs/wire.md."""
+    docs = (Path(__file__).parent.parent / "docs" / "wire.md").read_text()
+    code = docs.partition("```python\n")[2].partition("```")[0]
+    path = folder / "client.py"
+    path.write_text(code)
+    return [sys.executable, str(path)]

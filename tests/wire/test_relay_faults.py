@@ -24,6 +24,7 @@ from relay.errors import Close, Malformed
 from tests.relays import (
     PAGE,
     SITE,
+    Peer,
     Process,
     Relay,
     frame,

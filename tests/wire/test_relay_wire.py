@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -20,6 +22,7 @@ from tests.relays import (
     STREAM,
     Relay,
     agent_token,
+    client,
     frame,
     keyframe,
     running_relay,
@@ -273,3 +276,25 @@ def test_the_login_cookie_is_secure_behind_https(relay: Relay, scheme: str, secu
 def test_only_what_is_meant_is_served(relay: Relay, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"http://127.0.0.1:{relay.port}{path}", timeout=10)
+
+
+def test_the_client_of_the_docs_works(relay: Relay, tmp_path: Path) -> None:
+    visitor = relay.visitor(cookie="docs")
+    key = visitor.get()["key"]
+    url = f"ws://127.0.0.1:{relay.port}/agent/socket"
+    command = [*client(tmp_path), url, agent_token(), key]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        [shown] = visitor.get_until("agents")["agents"]
+        visitor.send({"type": "page", "page": PAGE})
+        visitor.send(keyframe())
+        visitor.send(said(1, "hello", end=shown["end"]))
+        visitor.send(said(3, "early", end=shown["end"]))
+        visitor.send(said(1, "hello", end=shown["end"]))
+        assert [visitor.get_until("ack")["seq"] for _ in range(2)] == [1, 1]
+        visitor.send({"type": "stop"})
+        printed = process.stdout.read().splitlines()
+    assert printed[0].startswith("joined {'name': 'Niels Bohr'")
+    assert "keyframe 408" in printed and printed.count("note hello") == 1
+    assert any(line.startswith("navigate {'url': 'http://shop.test/'") for line in printed)
+    assert not any("early" in line for line in printed)
