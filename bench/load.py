@@ -105,7 +105,7 @@ class Streamed(msgspec.Struct, frozen=True):
     server_cpu_s: float
     own_share: float
     other_share: float
-    latencies_ms: tuple[float, float, float]  # p50, p99, worst
+    latencies_ms: tuple[float, float, float, float]  # p50, p95, p99, worst
 
 
 class Reconnected(msgspec.Struct, frozen=True):
@@ -204,6 +204,7 @@ class Generator:
             other_share=max(other_s, 0.0) / window_s,
             latencies_ms=(
                 latencies_ms[len(latencies_ms) // 2],
+                latencies_ms[len(latencies_ms) * 95 // 100],
                 latencies_ms[len(latencies_ms) * 99 // 100],
                 latencies_ms[-1],
             ),

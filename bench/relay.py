@@ -1,7 +1,7 @@
 """The relay beside socket.io and ws: CPU and latency of forwarding, memory, idling, reconnecting.
 
-    python -m bench.relay [--rows forward busy memory idle reconnect] [--seconds 10] [--rounds 3]
-                          [--idle-seconds 300] [--quick]
+    python -m bench.relay [--rows forward busy two memory idle reconnect] [--seconds 10]
+                          [--rounds 3] [--idle-seconds 300] [--quick]
 
 Every session has a visitor and an agent, each with a socket and a loopback address of its own. The
 server runs on one core; the load generator, the same Python for all servers, on the last one.
@@ -11,6 +11,8 @@ forward, busy:  frames of 400 bytes, visitor to agent, evenly spread. CPU is uti
                 in the window. Latency is from the visitor's write to the agent's read, so it holds
                 the generator's own waiting too. "lost" counts frames of the whole stream that never
                 came, "others" what else ran meanwhile: with more than a few percent, run it again.
+two:            the same as forward, with one relay of ours and with two over one Redis, whose CPU is
+                added up; Redis itself runs on any core and is not counted.
 memory:         resident set from ten sessions on to 1,000 more, and to one more agent in each, some
                 seconds after the last; no frame is sent.
 idle:           5,000 sessions of ours that only answer pings.
@@ -26,12 +28,12 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from bench import load
-from bench.servers import TARGETS, Ours, Server, install_peers, loading
+from bench.servers import TARGETS, Ours, Server, Target, Two, install_peers, loading
 
 T = TypeVar("T")
 
@@ -83,7 +85,18 @@ def busy(asked: Asked) -> None:
     _forward(asked, sessions=1_000, per_session_hz=10)
 
 
-def _forward(asked: Asked, *, sessions: int, per_session_hz: int) -> None:
+def two(asked: Asked) -> None:
+    _forward(asked, sessions=200, per_session_hz=25, targets=(Ours(), Two()), basis=Ours.name)
+
+
+def _forward(
+    asked: Asked,
+    *,
+    sessions: int,
+    per_session_hz: int,
+    targets: Sequence[Target] = TARGETS,
+    basis: str = BASIS,
+) -> None:
     stream = load.Stream(per_session_hz, FRAME_BYTES, WARM_S, asked.seconds)
 
     def measure(server: Server) -> Forwarded:
@@ -96,22 +109,23 @@ def _forward(asked: Asked, *, sessions: int, per_session_hz: int) -> None:
         f"{'':<11}{'CPU us/frame':>13}{'ratio':>7}{'(rounds)':>19}{'share':>7}{'idle':>6}", end=""
     )
     print(
-        f"{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}{'lost':>6}{'closed':>8}{'load':>6}{'others':>8}"
+        f"{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'max ms':>8}{'lost':>6}{'closed':>8}{'load':>6}{'others':>8}"
     )
-    found = in_turn(measure, asked.rounds)
-    basis = [run.us_per_frame for run in found[BASIS]]
+    found = in_turn(measure, asked.rounds, targets)
+    others = [run.us_per_frame for run in found[basis]]
     for name, runs in found.items():
         costs = [run.us_per_frame for run in runs]
         # Each round's servers met the same weather, so ratios are taken within rounds.
-        ratios = [cost / other for cost, other in zip(costs, basis, strict=True)]
-        p50, p99, worst = (
-            statistics.median(run.stream.latencies_ms[n] for run in runs) for n in range(3)
+        ratios = [cost / other for cost, other in zip(costs, others, strict=True)]
+        p50, p95, p99, worst = (
+            statistics.median(run.stream.latencies_ms[n] for run in runs) for n in range(4)
         )
         rounds = f"{min(costs):.1f} - {max(costs):.1f}"
         print(
             f"{name:<11}{statistics.median(costs):13.1f}{statistics.median(ratios):7.2f}"
             f"{rounds:>19}{percent(run.share for run in runs):>7}"
-            f"{percent(run.idle_share for run in runs):>6}{p50:8.2f}{p99:8.2f}{worst:8.1f}"
+            f"{percent(run.idle_share for run in runs):>6}{p50:8.2f}{p95:8.2f}"
+            f"{p99:8.2f}{worst:8.1f}"
             f"{sum(run.lost for run in runs):6}{sum(run.stream.closed for run in runs):8}"
             f"{percent(run.stream.own_share for run in runs):>6}"
             f"{percent(run.stream.other_share for run in runs):>8}",
@@ -176,11 +190,13 @@ def reconnect(asked: Asked, sessions: int = 200, within_s: float = 1.0) -> None:
 # -- what the rows share -------------------------------------------------------------------------
 
 
-def in_turn(measure: Callable[[Server], T], rounds: int) -> dict[str, list[T]]:
+def in_turn(
+    measure: Callable[[Server], T], rounds: int, targets: Sequence[Target] = TARGETS
+) -> dict[str, list[T]]:
     """Each server's results, by its name."""
-    found: dict[str, list[T]] = {target.name: [] for target in TARGETS}
+    found: dict[str, list[T]] = {target.name: [] for target in targets}
     for _ in range(rounds):
-        for target in TARGETS:
+        for target in targets:
             with target.running() as server:
                 found[target.name].append(measure(server))
     return found
@@ -197,6 +213,7 @@ def title(text: str) -> None:
 ROWS: Final = {
     "forward": forward,
     "busy": busy,
+    "two": two,
     "memory": memory,
     "idle": idle,
     "reconnect": reconnect,

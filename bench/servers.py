@@ -21,6 +21,7 @@ from bench import load
 from bench.dialects import ORIGIN, Dialect
 from proxy_addon import token as proxy_token
 from relay import auth
+from tests.services import running_redis
 from tests.stack import GROUP, config_text, free_port
 
 T = TypeVar("T")
@@ -85,15 +86,23 @@ class Ours:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Server]:
-        with tempfile.TemporaryDirectory() as folder:
-            secret = secrets.token_hex(32).encode()
-            (Path(folder) / "token_secret").write_bytes(secret)
-            config = Path(folder) / "cobrowse.toml"
-            config.write_text(config_text(Path(folder)) + MORE_CONFIG)
-            port = free_port()
-            command = [sys.executable, "-m", "cobrowse", "relay", "--config", str(config)]
-            with _process([*command, "--relay-listen", f"127.0.0.1:{port}"], port) as pid:
-                yield Server("cobrowse", (pid,), port, port, secret)
+        secret = secrets.token_hex(32).encode()
+        with _relay(secret) as (pid, port):
+            yield Server("cobrowse", (pid,), port, port, secret)
+
+
+class Two:
+    """Two of them over one Redis: visitors at the first, agents at the second."""
+
+    name = "two relays"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Server]:
+        secret = secrets.token_hex(32).encode()
+        with running_redis() as redis:
+            lines = f'broker = "{redis.url}"\nstore = "memory:"'
+            with _relay(secret, lines) as (a, visitors), _relay(secret, lines) as (b, agents):
+                yield Server("cobrowse", (a, b), visitors, agents, secret)
 
 
 class Peer:
@@ -109,6 +118,20 @@ class Peer:
         port = free_port()
         with _process([node, str(self._script), str(port)], port) as pid:
             yield Server(self.name, (pid,), port, port)
+
+
+@contextlib.contextmanager
+def _relay(secret: bytes, lines: str = "") -> Iterator[tuple[int, int]]:
+    """One relay. lines: of its section. Yields its process id and its port."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "token_secret").write_bytes(secret)
+        config = Path(folder) / "cobrowse.toml"
+        text = config_text(Path(folder)).replace("[relay]\n", f"[relay]\n{lines}\n")
+        config.write_text(text + MORE_CONFIG)
+        port = free_port()
+        command = [sys.executable, "-m", "cobrowse", "relay", "--config", str(config)]
+        with _process([*command, "--relay-listen", f"127.0.0.1:{port}"], port) as pid:
+            yield pid, port
 
 
 TARGETS: Final[tuple[Target, ...]] = (

@@ -11,11 +11,12 @@ from typing import Final
 import msgspec
 
 import proxy_addon
-from cobrowse import config, up
+from cobrowse import config, records, up
 from cobrowse.processes import StartError
 from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
 from relay.errors import SetupError
 from relay.server import run as run_relay
+from relay.settings import Settings
 
 EPILOG: Final = """examples:
   cobrowse demo                                  try it: a small bank, the proxy and the relay
@@ -69,6 +70,35 @@ def _parser() -> argparse.ArgumentParser:
     loginkey.add_argument("--config", metavar="FILE", help="cobrowse.toml with the API key")
     loginkey.set_defaults(run=_loginkey)
 
+    sessions = commands.add_parser(
+        "sessions",
+        help="list, export or erase session records",
+        epilog="examples:\n  cobrowse sessions list --group 12345\n"
+        "  cobrowse sessions export --format csv > sessions.csv\n"
+        "  cobrowse sessions erase --visitor 59204gh_42",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = sessions.add_subparsers(required=True, metavar="ACTION")
+    listing = what.add_parser("list", help="the newest, as a table")
+    listing.set_defaults(run=lambda a: records.show(_records_of(a), a.group, a.visitor))
+    exporting = what.add_parser("export", help="all of them, on standard output")
+    exporting.add_argument("--format", choices=("csv", "json"), default="json")
+    exporting.set_defaults(
+        run=lambda a: records.export(_records_of(a), a.group, a.visitor, a.format)
+    )
+    erasing = what.add_parser("erase", help="forget all that is known of a visitor")
+    erasing.set_defaults(run=lambda a: records.erase(_records_of(a), a.group, a.visitor))
+    for action in (listing, exporting, erasing):
+        action.add_argument("--group", metavar="ID", default="", help="of this group only")
+        action.add_argument(
+            "--visitor",
+            metavar="ID",
+            default="",
+            required=action is erasing,
+            help="of this visitor id only",
+        )
+        action.add_argument("--config", metavar="FILE", help="cobrowse.toml that names the store")
+
     addon = commands.add_parser("addon", help="print the addon's path, for mitmdump -s")
     addon.set_defaults(run=lambda _: print(Path(proxy_addon.__file__).with_name("addon.py")))
     return parser
@@ -80,6 +110,10 @@ def _relay(arguments: argparse.Namespace) -> None:
         relay = msgspec.structs.replace(settings.relay, listen=arguments.relay_listen)
         settings = msgspec.structs.replace(settings, relay=relay)
     run_relay(settings)
+
+
+def _records_of(arguments: argparse.Namespace) -> Settings:
+    return config.load(arguments.config or config.own_file())[1]
 
 
 def _loginkey(arguments: argparse.Namespace) -> None:

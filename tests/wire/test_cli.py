@@ -1,5 +1,8 @@
 """The command as a newcomer meets it: what it prints, how it ends, what it says when it cannot."""
 
+import asyncio
+import csv
+import json
 import os
 import re
 import signal
@@ -15,7 +18,11 @@ import pytest
 
 from cobrowse import config
 from relay.auth import check_login_key
-from tests.stack import free_port, serving_origin
+from relay.session import Attendance, Saved
+from relay.store import Record
+from relay.store.sql import SqlStore
+from relay.wire import KnownPerson
+from tests.stack import GROUP, config_text, free_port, serving_origin
 
 COMMAND = [sys.executable, "-m", "cobrowse"]
 
@@ -167,3 +174,61 @@ def test_the_addons_path_is_a_file() -> None:
 def test_help_fits_a_screen() -> None:
     shown = run("--help").stdout.splitlines()
     assert len(shown) <= 24 and max(map(len, shown)) <= 100
+
+
+def records(folder: Path) -> Path:
+    """A config file, and a store with two sessions of one visitor and one of another."""
+    path = folder / "cobrowse.toml"
+    path.write_text(config_text(folder))
+
+    async def fill() -> None:
+        store = SqlStore(f"sqlite:///{folder}/sessions.db")
+        await store.open()
+        for number, (visitor, ended) in enumerate((("v-1", 50.0), ("v-1", 60.0), ("=v", None))):
+            saved = Saved(
+                id=f"id-{number}",
+                group=GROUP,
+                key=f"key-{number}",
+                visitor="digest",
+                person=KnownPerson(visitor, "=1+1", levels={"name": "claimed"}),
+                started=float(number),
+                attendances=[Attendance("end", "anna", "Anna", 2.0, ended)],
+            )
+            await store.put([Record(saved=saved, seen=9.0, ended=ended, reason="visitor")])
+        await store.close()
+
+    asyncio.run(fill())
+    return path
+
+
+def test_records_are_listed_exported_and_erased(tmp_path: Path) -> None:
+    config = ["--config", str(records(tmp_path))]
+    listed = run("sessions", "list", *config)
+    lines = listed.stdout.splitlines()
+    assert lines[0].split() == ["started", "group", "key", "visitor", "state", "pages", "agents"]
+    assert [line.split()[3] for line in lines[1:]] == ["key-2", "key-1", "key-0"]
+    assert "running" in lines[1] and "Anna" in lines[2]
+    exported = json.loads(run("sessions", "export", *config, "--visitor", "v-1").stdout)
+    assert [row["key"] for row in exported] == ["key-1", "key-0"]
+    assert exported[0]["ended"] == "1970-01-01T00:01:00Z"
+    assert exported[0]["agents"][0]["user"] == "anna"
+    table = list(
+        csv.DictReader(run("sessions", "export", *config, "--format", "csv").stdout.splitlines())
+    )
+    # No cell is a formula.
+    assert (table[0]["visitorid"], table[0]["name"]) == ("'=v", "'=1+1")
+    assert run("sessions", "erase", *config, "--visitor", "v-1").stdout == "Erased 2 sessions.\n"
+    assert len(run("sessions", "list", *config).stdout.splitlines()) == 2
+    still = run("sessions", "erase", *config, "--visitor", "=v")
+    assert still.returncode == 1 and "still run" in still.stderr
+    assert json.loads(run("sessions", "export", *config, "--visitor", "nobody").stdout) == []
+
+
+def test_without_records_there_is_a_word_about_it(tmp_path: Path) -> None:
+    path = tmp_path / "cobrowse.toml"
+    path.write_text('[relay]\nstore = "memory:"\n')
+    told = run("sessions", "list", "--config", str(path))
+    assert told.returncode == 1 and "keeps no records" in told.stderr
+    path.write_text(f'[relay]\nstore = "sqlite:///{tmp_path}"\n')
+    told = run("sessions", "list", "--config", str(path))
+    assert told.returncode == 1 and len(told.stderr.splitlines()) == 1
