@@ -11,8 +11,8 @@ forward, busy:  frames of 400 bytes, visitor to agent, evenly spread. CPU is uti
                 in the window. Latency is from the visitor's write to the agent's read, so it holds
                 the generator's own waiting too. "lost" counts frames of the whole stream that never
                 came, "others" what else ran meanwhile: with more than a few percent, run it again.
-two:            the same as forward, with one relay of ours and with two over one Redis, whose CPU is
-                added up; Redis itself runs on any core and is not counted.
+two:            the same as forward, with one relay of ours and with two over one Redis, whose CPU
+                is added up; Redis itself runs on any core and is not counted.
 memory:         resident set from ten sessions on to 1,000 more, and to one more agent in each, some
                 seconds after the last; no frame is sent.
 idle:           5,000 sessions of ours that only answer pings.
@@ -108,9 +108,8 @@ def _forward(
     print(
         f"{'':<11}{'CPU us/frame':>13}{'ratio':>7}{'(rounds)':>19}{'share':>7}{'idle':>6}", end=""
     )
-    print(
-        f"{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'max ms':>8}{'lost':>6}{'closed':>8}{'load':>6}{'others':>8}"
-    )
+    print(f"{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'max ms':>8}", end="")
+    print(f"{'lost':>6}{'closed':>8}{'load':>6}{'others':>8}")
     found = in_turn(measure, asked.rounds, targets)
     others = [run.us_per_frame for run in found[basis]]
     for name, runs in found.items():

@@ -1,5 +1,6 @@
 // The console: the group's sessions, live.
 import type { Listed, SessionState, ToAgent } from "../wire";
+import { showPerson } from "./person";
 import { connect, element, hideCredential, readBoot } from "./socket";
 
 const STATES: Record<SessionState, string> = {
@@ -43,8 +44,9 @@ function row(session: Listed): HTMLTableRowElement {
   link.href = `/cobrowse/AgentView.aspx?SessionKey=${encodeURIComponent(session.key)}`;
   link.target = `cobrowse-${session.key}`;
   join.append(link);
-  const person = session.person.name || session.person.visitorid || "–";
-  made.append(cell(session.key, "key"), cell(person), page, state, cell(age(session.age_s)), join);
+  const person = cell("");
+  showPerson(person, session.person);
+  made.append(cell(session.key, "key"), person, page, state, cell(age(session.age_s)), join);
   return made;
 }
 

@@ -2,6 +2,7 @@
 import { Messages, randomId } from "../messages";
 import type { SessionState, ToAgent } from "../wire";
 import { Copy } from "./copy";
+import { showPerson } from "./person";
 import { connect, element, hideCredential, readBoot } from "./socket";
 
 const STATES: Record<SessionState, string> = {
@@ -74,7 +75,7 @@ function onMessage(message: ToAgent): void {
   switch (message.type) {
     case "joined":
       showPage(message.page);
-      element("visitor").textContent = message.person.name || message.person.visitorid || "";
+      showPerson(element("visitor"), message.person);
       setState(message.state, STATES[message.state]);
       messages.sendAgain();
       showNotice(document.body.dataset.page ? "" : "Waiting for the visitor's page …");
