@@ -31,6 +31,7 @@ bench: build $(VENV)/.tests-installed
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.capture
 	$(BIN)/python -m bench.injection
+	$(BIN)/python -m bench.relay
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -49,4 +50,4 @@ $(VENV)/.tests-installed: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-other .bench web/node_modules proxy_addon/static/*.js proxy_addon/static/*.sri relay/static/*.js relay/static/*.css
+	rm -rf $(VENV) .venv-other .bench web/node_modules bench/node/node_modules proxy_addon/static/*.js proxy_addon/static/*.sri relay/static/*.js relay/static/*.css

@@ -5,7 +5,8 @@
 Two browser processes, so that neither waits for the other's main thread, and the whole stack: the
 visitor's socket once through the proxy, once straight to the relay. Both pages read the same clock
 (performance.timeOrigin + performance.now(), 0.1 ms steps); one writes the time into the DOM, the
-other reads it there. Prints; asserts nothing, because machines differ.
+other reads it there. "late join" is an agent's page load, to the copy with all that has happened;
+it is looked for each 20 ms. Prints; asserts nothing, because machines differ.
 """
 
 import argparse
@@ -102,6 +103,38 @@ document.body.insertAdjacentHTML("beforeend",
   '<div id="probe">x</div><div id="rows"></div><input id="field">');
 """
 
+# As many as the relay keeps for a late agent.
+FRAMES = 1_500
+NODES = 10_000
+LARGE = """
+(nodes) => {
+  const rows = [];
+  for (let n = 0; n < nodes / 5; n++) rows.push(`<tr><td>${n}<td class=c>cell<td><b>x</b>`);
+  document.body.innerHTML = `<h1 id=probe>start</h1><table>${rows.join("")}</table>`;
+}
+"""
+# Each change a frame of its own.
+CHANGE = """
+(frames) => new Promise((done) => {
+  const probe = document.getElementById("probe").firstChild;
+  let n = 0;
+  const tick = () => {
+    probe.data = `change ${++n}`;
+    if (n < frames) setTimeout(tick, 9);
+    else setTimeout(done, 100);
+  };
+  tick();
+})
+"""
+COMPLETE = """
+(() => {{
+  const copy = document.querySelector("#screen iframe")?.contentDocument;
+  const done = document.body.dataset.page && copy?.getElementById("probe")?.textContent === "{}";
+  if (done) window.complete ||= performance.now();
+  return done;
+}})()
+"""
+
 
 @contextlib.contextmanager
 def stacks(folder: Path) -> Iterator[dict[str, Stack]]:
@@ -157,6 +190,24 @@ def navigate(visitor: Page, agent: Page, stack: Stack, samples: int) -> list[flo
     return found
 
 
+def join_late(visitor: Page, agent: Page, stack: Stack, samples: int) -> list[float]:
+    """Milliseconds from an agent's first byte of page to the copy with all that has happened."""
+    visitor.goto(f"{stack.visitor_url}/branches")
+    visitor.evaluate(LARGE, NODES)
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+    until(visitor, "!!GLANCE.Cobrowse._internal.capture")
+    visitor.evaluate(CHANGE, FRAMES)
+    key = visitor.evaluate("GLANCE.Cobrowse.Visitor.getKey()")
+    found = []
+    for number in range(samples):
+        agent.goto(stack.agent_view(key, f"late-{number}"))
+        until(agent, COMPLETE.format(f"change {FRAMES}"), timeout_s=60)
+        found.append(agent.evaluate("window.complete"))
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
+    until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="latency from the visitor's DOM to the agent's")
     parser.add_argument("--samples", type=int, default=300)
@@ -178,6 +229,10 @@ def main() -> None:
                 cuts = statistics.quantiles(waits, n=100)
                 shown = "".join(f"{cuts[p - 1]:7.0f}" for p in (50, 95, 99))
                 print(f"{way:<23}{'next page':<11}{shown}  from its first paint", flush=True)
+            # The visitor's way does not matter here.
+            waits = join_late(visitor, agent, stack, max(samples // 30, 5))
+            worst = f"{statistics.median(waits):7.0f}{max(waits):14.0f}"
+            print(f"{'late join':<34}{worst}  {NODES:,} nodes and {FRAMES:,} frames", flush=True)
             for browser in browsers:
                 browser.close()
 
