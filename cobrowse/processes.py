@@ -73,11 +73,11 @@ class Processes:
     def pid(self, name: str) -> int:
         return self._children[name].pid
 
-    def kill(self) -> None:
-        """End all at once, with no chance to put anything in order."""
-        for child in self._children.values():
-            child.kill()
-            child.wait()
+    def kill(self, name: str) -> None:
+        """End one at once, with no chance to put anything in order."""
+        child = self._children.pop(name)
+        child.kill()
+        child.wait()
 
     def stop(self) -> None:
         for child in self._children.values():

@@ -56,7 +56,7 @@ def start(
 ) -> None:
     """Start relay and proxy, and wait until both answer. Raises: StartError."""
     config.load(path)[1].secret()  # made before both look for it
-    _start_relay(processes, path, relay_at)
+    start_relay(processes, path, relay_at)
     start_proxy(processes, path, origin, at, relay_at)
     processes.wait_ready(*relay_at, "the relay")
     processes.wait_ready(*at, "the proxy")
@@ -78,7 +78,8 @@ def _run(
     processes.wait()
 
 
-def _start_relay(processes: Processes, path: str, at: tuple[str, int]) -> None:
+def start_relay(processes: Processes, path: str, at: tuple[str, int]) -> None:
+    """Start the relay, and do not wait for it."""
     listen = ["--relay-listen", _address(*at)]
     processes.start("the relay", ["-m", "cobrowse", "relay", "--config", path, *listen])
 

@@ -82,7 +82,7 @@ class Process:
 
     def kill(self) -> None:
         """As kill -9 does."""
-        self._processes.kill()
+        self._processes.kill("relay")
 
     def stop(self) -> None:
         self._processes.stop()

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -96,6 +96,12 @@ class Stack:
     visitor_url: str
     relay_url: str
     group: str = GROUP
+    processes: Processes = field(default_factory=Processes, repr=False)
+    start_relay: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def kill_relay(self) -> None:
+        """As kill -9 does."""
+        self.processes.kill("the relay")
 
     def login(self, user: str = "anna") -> str:
         """Query parameters that log an agent in."""
@@ -128,6 +134,11 @@ def running_stack(
     try:
         at, relay_at = ("127.0.0.1", port), ("127.0.0.1", relay_port)
         up.start(processes, str(config), origin_url, at, relay_at)
-        yield Stack(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{relay_port}")
+        yield Stack(
+            f"http://127.0.0.1:{port}",
+            f"http://127.0.0.1:{relay_port}",
+            processes=processes,
+            start_relay=lambda: up.start_relay(processes, str(config), relay_at),
+        )
     finally:
         processes.stop()

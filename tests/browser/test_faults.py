@@ -13,7 +13,7 @@ from cobrowse.processes import Processes
 from tests.browser.mirror import SOCKETS, until, wait_for_equal_trees
 from tests.browser.pages import complaints
 from tests.browser.visiting import COLLECT, RANDOM, heard, session_with_an_agent, start_session
-from tests.stack import Origin, Stack, config_text, free_port
+from tests.stack import Origin, Stack, config_text, free_port, running_stack
 
 
 def opened_in_the_background(stack: Stack, visitor: Page) -> Page:
@@ -133,6 +133,29 @@ def test_a_lost_line_is_made_again(stack: Stack, visitor: Page, agent: Page) -> 
     wait_for_equal_trees(visitor, agent)
     assert [name for name, _ in heard(visitor)] == ["sessionstart", "agentjoin"]
     expect(agent.locator("#state")).to_have_text("Live")
+
+
+def test_a_relay_that_is_killed_is_missed_for_a_moment_only(
+    origin: Origin, tmp_path: Path, visitor: Page, agent: Page
+) -> None:
+    with running_stack(tmp_path, origin.url) as stack:
+        session_with_an_agent(stack, visitor, agent)
+        key = visitor.evaluate("GLANCE.Cobrowse.Visitor.getKey()")
+        visitor.evaluate("GLANCE.Cobrowse.Visitor.sendSessionMessage('n', 'before')")
+        stack.kill_relay()
+        expect(agent.locator("#state")).to_have_text("Reconnecting …")
+        visitor.evaluate("document.querySelector('h1').textContent = 'Changed meanwhile'")
+        visitor.evaluate("GLANCE.Cobrowse.Visitor.sendSessionMessage('n', 'meanwhile')")
+        stack.start_relay()
+        expect(agent.locator("#state")).to_have_text("Live", timeout=5_000)
+        wait_for_equal_trees(visitor, agent)
+        expect(agent.locator("#visitor")).to_be_visible()
+        assert [name for name, _ in heard(visitor)] == ["sessionstart", "agentjoin"]
+        visitor.goto(f"{stack.visitor_url}/branches")
+        wait_for_equal_trees(visitor, agent)
+        assert visitor.evaluate("GLANCE.Cobrowse.Visitor.getKey()") == key
+        visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
+        expect(agent.locator("#notice")).to_have_text("The visitor has ended the session.")
 
 
 def test_a_page_that_comes_back_from_the_cache_goes_on(

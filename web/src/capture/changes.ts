@@ -1,6 +1,7 @@
 // What the page's mutations mean for the copy. A node that moves is taken out and made again, as the
 // page's own browser does with what is in it.
 import type { Op, Tree } from "../ops";
+import { shownAttribute } from "./attributes";
 import * as dom from "./dom";
 import type { Numbers } from "./numbers";
 import type { Privacy } from "./privacy";
@@ -216,7 +217,7 @@ export class Changes {
   /** Tell the present value of an attribute. */
   attribute(element: Element, number: number, name: string): void {
     const value = dom.attribute(element, name);
-    const shown = this.privacy.attribute(element, name, value ?? "");
+    const shown = shownAttribute(element, name, value ?? "", this.privacy);
     // Of what is gone even the name says something, if it never left.
     if (shown === undefined && !(value === null && /^(?:class|id|slot|style)$/.test(name))) return;
     const told = value === null ? null : (shown ?? null);

@@ -1,9 +1,7 @@
 // What may leave the visitor's page. Everything that is sent was let through here.
 
-import { HTML } from "../ops";
 import type { Rules } from "../wire";
 import { matchesAddress } from "./address";
-import { withoutAddresses, withoutWords } from "./css";
 import {
   all,
   around,
@@ -13,7 +11,6 @@ import {
   isElement,
   localName,
   matches,
-  namespaceOf,
   parentNode,
   shadowOf,
 } from "./dom";
@@ -31,47 +28,8 @@ const FIELDS =
 const EDITABLE =
   "[contenteditable]:not([contenteditable=false i]),[style*=user-modify i]:not([style*=read-only i])";
 
-/** What says nothing and is needed to look the same. Of a hidden element only this leaves. */
-const SHAPE = names(`dir hidden disabled readonly required open multiple rows cols size width height
-  colspan rowspan span align valign border cellpadding cellspacing nowrap wrap type inert part
-  contenteditable reversed start clear noshade hspace vspace frameborder scrolling popover`);
-/** Of an element that is shown, this leaves too. */
-const PLAIN = names(`title alt placeholder label lang role translate spellcheck bgcolor color face
-  background-color min max step value low high optimum kind media rel name usemap shape coords ismap
-  controls loop muted playsinline datetime abbr scope headers exportparts is maxlength minlength
-  checked selected char charoff compact axis summary rules frame marginwidth marginheight text link
-  alink vlink for tabindex accesskey draggable inputmode enterkeyhint list pattern`);
-/** Addresses and code: they stay whatever a style sheet says about them. */
-const NEVER =
-  names(`src srcset srcdoc data action formaction poster background ping cite longdesc manifest
-  codebase classid archive profile content nonce integrity imagesrcset lowsrc dynsrc href
-  definitionurl`);
-/** Form elements keep their values in properties, where a stale attribute would leak or lie. */
-const STATEFUL = names("value checked selected");
-const HAS_VALUE = names("input textarea select option button param data");
-const REFERENCE = names("href xlink:href");
-/** What programs keep on elements for themselves. */
-const STATE = /^(?:data-|x-|v-|ng-|[:@#*_([])/;
-/** The values that an animation gives to another attribute, perhaps an address. */
-const ANIMATED = names("to from by values");
-
-/** Of hidden drawings: where and how large, in numbers. */
-const GEOMETRY = names(`d x y x1 y1 x2 y2 cx cy r rx ry width height viewbox points transform
-  preserveaspectratio offset opacity stroke-width fill stroke`);
-const MEASURE =
-  /^(?:[MmLlHhVvCcSsQqTtAaZzEe\d\s.,+%-]*|none|currentColor|#[\da-f]{3,8}|(?:(?:translate|rotate|scale|matrix|skew[XY])\([\d\s.,+e-]*\)\s*)+)$/;
-/** Layout of a hidden element, in properties that take no names. */
-const LAYOUT =
-  /^(?:display|position|float|clear|top|right|bottom|left|inset.*|(?:min-|max-)?(?:width|height|inline-size|block-size)|margin.*|padding.*|border-.*(?:width|style|radius|color|collapse|spacing)|box-sizing|overflow.*|flex-(?:grow|shrink|basis|direction|wrap)|justify-.*|align-.*|order|(?:row-|column-)?gap|font-(?:size|weight|style)|line-height|text-(?:align|indent)|white-space.*|vertical-align|visibility|opacity|z-index|transform|color|background-color|letter-spacing|word-spacing|aspect-ratio|direction|writing-mode|table-layout)$/;
-const KEYWORD =
-  /^(?:|\d{1,5}(?:\.\d+)?%?|ltr|rtl|auto|left|right|center|top|bottom|middle|baseline|justify|hard|soft|off|true|false|plaintext-only|until-found|manual|hint|yes|no|text|search|tel|url|email|password|date|month|week|time|datetime-local|number|range|color|checkbox|radio|file|submit|image|reset|button|hidden|disabled|readonly|required|open|multiple|nowrap|inert|reversed|noshade)$/i;
-
 /** What a style rule is about, as far as hiding goes. */
 export type About = "hidden" | "shown" | "nothing";
-
-function names(text: string): Set<string> {
-  return new Set(text.split(/\s+/));
-}
 
 export class Privacy {
   /** Elements that the rules themselves name, without what is in them. */
@@ -160,11 +118,27 @@ export class Privacy {
     return !!slot && this.hidden.has(slot);
   }
 
+  /** The slot of a name, "" for the one without, in a shadow tree. */
   private slotIn(root: ShadowRoot, name: string): Element | undefined {
     return all(
       root,
       name ? `slot[name="${CSS.escape(name)}"]` : "slot:not([name]),slot[name='']",
     )[0];
+  }
+
+  /** The name of a slot: of a hidden one another word, the same for what belongs into it. */
+  slotName(name: string, slot: Element): string {
+    if (!this.isHidden(slot)) return name;
+    const number = this.slots.get(name) ?? this.slots.size;
+    this.slots.set(name, number);
+    return `slot-${number}`;
+  }
+
+  /** The slot of this name that an element is shown in. */
+  slotOf(element: Element, name: string): Element | undefined {
+    const host = around(element);
+    const root = host && shadowOf(host, this.closed);
+    return (root && this.slotIn(root, name)) || undefined;
   }
 
   /** Whether a change of an attribute has changed what was decided for the element. */
@@ -208,69 +182,6 @@ export class Privacy {
     return looksLikeCard(whole.length > MAX_EDITOR ? data : whole) ? MASK : data;
   }
 
-  /** What stands for an attribute; undefined for what does not leave. */
-  attribute(element: Element, name: string, value: string): string | undefined {
-    const hidden = this.isHidden(element);
-    const tag = localName(element);
-    switch (name) {
-      case "style":
-        return hidden ? shapeOnly(element) : this.inlineStyle(value);
-      case "class":
-        return hidden ? this.knownTokens(value, ".") : value;
-      case "id":
-        return hidden ? this.knownTokens(value, "#") || undefined : value;
-      case "slot":
-        return this.slotName(value, this.slotOf(element, value) ?? element);
-      case "name":
-        if (tag === "slot") return this.slotName(value, element);
-    }
-    if (namespaceOf(element) === HTML && name === "href" && (tag === "a" || tag === "area"))
-      return "#"; // :any-link
-    if (
-      name.startsWith("on") ||
-      (NEVER.has(name.toLowerCase()) && !(namespaceOf(element) !== HTML && REFERENCE.has(name))) ||
-      tag === "script" ||
-      tag === "meta" ||
-      tag === "base"
-    )
-      return undefined;
-    if (namespaceOf(element) !== HTML) return this.foreign(name, value, hidden);
-    if (SHAPE.has(name)) return !hidden || KEYWORD.test(value) ? value : undefined;
-    if (hidden) return undefined;
-    if (STATEFUL.has(name) && (HAS_VALUE.has(tag) || tag.includes("-"))) return undefined;
-    if (PLAIN.has(name) || name.startsWith("aria-")) {
-      return HAS_VALUE.has(tag) ? this.value(element, value) : value;
-    }
-    return this.isKnown(name, "[") ? value : undefined;
-  }
-
-  /** The slot of this name that an element's content is shown in. */
-  private slotOf(element: Element, name: string): Element | undefined {
-    const host = around(element);
-    const root = host && shadowOf(host, this.closed);
-    return (root && this.slotIn(root, name)) || undefined;
-  }
-
-  /** The name of a hidden slot: another word, and the same for what belongs into it. */
-  private slotName(name: string, slot: Element): string {
-    if (!this.isHidden(slot)) return name;
-    const number = this.slots.get(name) ?? this.slots.size;
-    this.slots.set(name, number);
-    return `slot-${number}`;
-  }
-
-  private inlineStyle(value: string): string {
-    return this.hidesWords ? withoutWords(value) : withoutAddresses(value);
-  }
-
-  private foreign(name: string, value: string, hidden: boolean): string | undefined {
-    if (REFERENCE.has(name)) return !hidden && value.startsWith("#") ? value : undefined;
-    if (hidden) return GEOMETRY.has(name.toLowerCase()) && MEASURE.test(value) ? value : undefined;
-    if (STATE.test(name) && !this.isKnown(name, "[")) return undefined;
-    if (ANIMATED.has(name) && /[:/?]/.test(value)) return undefined;
-    return withoutAddresses(value);
-  }
-
   // -- style sheets ----------------------------------------------------------------------------
 
   /** A sheet's text has been sent, and with it the names in it. */
@@ -308,13 +219,14 @@ export class Privacy {
     }
   }
 
-  private knownTokens(value: string, sign: "." | "#"): string {
+  /** Those of some classes or ids that a style sheet speaks of. */
+  knownTokens(value: string, sign: "." | "#"): string {
     const tokens = value.split(/\s+/).filter((token) => token && this.isKnown(token, sign));
     return tokens.join(" ");
   }
 
   /** Whether a style sheet speaks of this name: otherwise it cannot matter to the copy. */
-  private isKnown(name: string, sign: string): boolean {
+  isKnown(name: string, sign: string): boolean {
     const key = sign + name;
     let known = this.knownNames.get(key);
     if (known === undefined) {
@@ -338,20 +250,6 @@ function hasWord(text: string, wanted: string): boolean {
     if (!/[\w\\-]/.test(text.charAt(at + wanted.length))) return true;
   }
   return false;
-}
-
-/** Of an inline style, as the browser has read it, what gives shape and says nothing. */
-function shapeOnly(element: Element): string {
-  const { style } = element as HTMLElement;
-  const out: string[] = [];
-  for (let at = 0; at < style.length; at++) {
-    const name = style[at] as string;
-    const value = style.getPropertyValue(name);
-    if (!LAYOUT.test(name) || /url\(|var\(|--|["'\\]/i.test(value)) continue;
-    const important = style.getPropertyPriority(name);
-    out.push(`${name}: ${value}${important ? " !important" : ""}`);
-  }
-  return out.join("; ");
 }
 
 /** The outermost element that is written into together with this one. */

@@ -9,6 +9,7 @@ import {
   NAMESPACES,
   type Tree,
 } from "../ops";
+import { shownAttribute } from "./attributes";
 import { ownSheetText, sheetText } from "./css";
 import * as dom from "./dom";
 import { fieldState, isField } from "./fields";
@@ -165,7 +166,7 @@ export class Serializer {
     if (!dom.hasAttributes(element)) return 0;
     let out: Attributes | 0 = 0;
     for (const name of dom.attributeNames(element)) {
-      const shown = this.privacy.attribute(element, name, dom.attribute(element, name) ?? "");
+      const shown = shownAttribute(element, name, dom.attribute(element, name) ?? "", this.privacy);
       if (shown === undefined) continue;
       out ||= {};
       out[name] = shown;
