@@ -8,6 +8,7 @@ elsewhere, that relay takes the session over, and says so; the seats join there.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -15,7 +16,7 @@ from typing import Final, Protocol
 import msgspec
 
 from relay import wire
-from relay.broker import Broker, BrokerError, Place
+from relay.broker import Broker, Place
 from relay.errors import Close, Malformed, Refused, close_of
 from relay.peer import LocalPeer
 from relay.session import Saved
@@ -151,7 +152,6 @@ class RemotePeer:
     number: int
     relay: str
     theirs: int
-    place: Place
     send: Callable[[str, bytes], None]
 
     def tell(self, text: str) -> None:
@@ -188,10 +188,15 @@ class Sessions(Protocol):
         """These relays are dead, and their agents cut off."""
 
     def starving(self, place: Place) -> None: ...
-    def yield_session(self, message: Yield) -> tuple[Saved | None, bool]:
-        """The session, which is ours no more; or None, and whether it is here after all."""
+    def yield_session(self, message: Yield) -> None:
+        """Answer it with Cluster.answer()."""
 
-    def owned_elsewhere(self, place: Place, relay: str) -> None: ...
+    def yielded_late(self, saved: Saved) -> None:
+        """A session has been given to us, and who asked for it no longer waits."""
+
+    def owned_elsewhere(self, place: Place) -> None:
+        """Another relay says that it owns a session."""
+
     def watched(self, message: Watching) -> None: ...
     def list_remote(self, message: Listing) -> None: ...
     def reset(self) -> None:
@@ -204,8 +209,10 @@ class Cluster:
     def __init__(self, broker: Broker, sessions: Sessions) -> None:
         self._broker, self._sessions = broker, sessions
         self._seats: dict[int, Seat] = {}
+        self._seats_at: defaultdict[Place, dict[int, Seat]] = defaultdict(dict)
         self._asked: dict[int, asyncio.Future[Yielded]] = {}
         self._relays = {broker.relay}
+        self._missed: set[str] = set()
         self._requests = 0
 
     @property
@@ -221,6 +228,7 @@ class Cluster:
     def sit(self, seat: Seat) -> None:
         """Join a session at its owner."""
         self._seats[seat.peer.number] = seat
+        self._seats_at[seat.place][seat.peer.number] = seat
         if seat.owner and seat.owner != self.relay:
             number, place = seat.peer.number, seat.place
             joining = Joining(self.relay, number, place, seat.end, seat.user, seat.name)
@@ -234,12 +242,21 @@ class Cluster:
 
     def stand_up(self, seat: Seat, *, lost: bool) -> None:
         self._seats.pop(seat.peer.number, None)
+        self._seats_at[seat.place].pop(seat.peer.number, None)
+        if not self._seats_at[seat.place]:
+            del self._seats_at[seat.place]
         if seat.owner and seat.owner != self.relay:
             leaving = Leaving(self.relay, seat.peer.number, seat.place, lost)
             self._broker.send(seat.owner, _encode(leaving))
 
     def seats_at(self, place: Place) -> list[Seat]:
-        return [seat for seat in self._seats.values() if seat.place == place]
+        return list(self._seats_at[place].values()) if place in self._seats_at else []
+
+    def move_seats(self, place: Place, owner: str) -> None:
+        """The session of a place has another owner now; "" for none yet."""
+        for seat in self.seats_at(place):
+            seat.owner = owner
+            self.sit(seat)
 
     # -- owners ----------------------------------------------------------------------------------
 
@@ -266,16 +283,22 @@ class Cluster:
         finally:
             del self._asked[request]
 
+    def answer(self, message: Yield, saved: Saved | None, *, denied: bool) -> None:
+        self._broker.send(message.relay, _encode(Yielded(message.request, denied, saved)))
+
     async def look_around(self) -> bool:
         """Which relays there are. True when one has gone since the last look.
 
         Raises: BrokerError.
         """
         relays = await self._broker.alive()
-        dead, self._relays = self._relays - relays, relays
-        dead.discard(self.relay)
+        # Only who is missed twice is dead: after an outage of the broker all are missing at first.
+        missing, self._relays = self._relays - relays, self._relays | relays
+        dead = (missing & self._missed) - {self.relay}
+        self._missed = missing
         if not dead:
             return False
+        self._relays -= dead
         self._sessions.leave_all(dead)
         for seat in self._seats.values():
             if seat.owner in dead:
@@ -283,12 +306,17 @@ class Cluster:
                 seat.peer.tell(wire.encode(wire.StateChanged("away")))
         return True
 
-    async def rejoin(self) -> None:
-        """Find the owners of all seats again. Raises: BrokerError."""
+    async def lost_seats(self) -> list[Seat]:
+        """Find the owners of all seats again, and return the seats that have none.
+
+        Raises: BrokerError.
+        """
         for seat in list(self._seats.values()):
             if seat.owner != self.relay:
                 seat.owner = await self._broker.owner(seat.place)
-                self.sit(seat)
+                if seat.peer.number in self._seats:
+                    self.sit(seat)
+        return [seat for seat in self._seats.values() if not seat.owner]
 
     # -- consoles --------------------------------------------------------------------------------
 
@@ -301,10 +329,10 @@ class Cluster:
     # -- what others say -------------------------------------------------------------------------
 
     def remote(self, number: int, message: Joining) -> RemotePeer:
-        return RemotePeer(number, message.relay, message.number, message.place, self._broker.send)
+        return RemotePeer(number, message.relay, message.number, self._broker.send)
 
-    def refuse(self, message: Joining, refusal: Refused) -> None:
-        self.remote(0, message).shut(Close.REFUSED, refusal)
+    def refuse(self, message: Joining, code: Close, refusal: Refused | None = None) -> None:
+        self.remote(0, message).shut(code, refusal)
 
     def _deliver(self, data: bytes) -> None:
         try:
@@ -335,21 +363,15 @@ class Cluster:
             case Starving(place):
                 self._sessions.starving(place)
             case Yield():
-                saved, is_here = self._sessions.yield_session(message)
-                answer = _encode(Yielded(message.request, is_here, saved))
-                self._broker.send(message.relay, answer)
-            case Yielded(request):
+                self._sessions.yield_session(message)
+            case Yielded(request, _, saved):
                 if (asked := self._asked.get(request)) is not None and not asked.done():
                     asked.set_result(message)
-            case Owned(relay, place):
-                self._sessions.owned_elsewhere(place, relay)
-                for seat in self.seats_at(place):
-                    seat.owner = relay
-                    self.sit(seat)
+                elif saved is not None:
+                    self._sessions.yielded_late(saved)
+            case Owned(_, place):
+                self._sessions.owned_elsewhere(place)
             case Watching():
                 self._sessions.watched(message)
             case Listing():
                 self._sessions.list_remote(message)
-
-
-__all__ = ["BrokerError", "Cluster", "Seat"]

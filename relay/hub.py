@@ -1,27 +1,26 @@
-"""All sessions of this relay, and the peers that take part: runs what the pure rules decide."""
+"""The peers of this relay and their sessions: runs what the pure rules decide."""
 
 import asyncio
 import logging
 import secrets
 import time
-from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from relay import cluster, wire
 from relay.auth import VisitorToken
 from relay.broker import Broker, BrokerError, Place
 from relay.cluster import Cluster, RemotePeer, Seat
+from relay.consoles import Consoles
 from relay.errors import Close, Malformed, Refused, Unavailable
 from relay.metrics import BYTES, FRAMES, LATENCY, SESSIONS
 from relay.peer import LocalPeer, Peer
 from relay.records import Records
+from relay.registry import Caps, GroupRules, Registry, not_yours
 from relay.session import (
     MAX_AGENTS,
     Action,
     Forward,
-    Limits,
     Saved,
     Send,
     Session,
@@ -35,31 +34,18 @@ logger = logging.getLogger(__name__)
 
 RANDOM_KEY_DIGITS: Final = 7
 SWEEP_S: Final = 1.0
-ANNOUNCE_S: Final = 0.25
 BEAT_S: Final = 5.0
 BEATS_AT_ONCE: Final = 50
 # One frame of so many is timed.
 TIMED_FRAMES: Final = 64
-# Consoles elsewhere are told of for so long after they were last heard of.
-WATCHING_S: Final = 15.0
-# One browser has one session; a few more for tabs that start anew before the old one has ended.
-MAX_SESSIONS_PER_VISITOR: Final = 3
-
-
-@dataclass(frozen=True)
-class GroupRules:
-    """What of a group's settings the sessions need."""
-
-    limits: Limits = Limits()
-    rules: wire.Rules = wire.Rules()
-    replaces: bool = False
-    max_sessions: int = 5_000
+# How long a relay that stops waits for its records to be written.
+DRAIN_PATIENCE_S: Final = 3.0
 
 
 class Hub:
-    """The sessions by group and key, and who is connected to them.
+    """Who is connected to which session.
 
-    Args: groups: by group id. max_sessions: of all groups together.
+    Args: groups: by group id.
     """
 
     def __init__(
@@ -68,22 +54,16 @@ class Hub:
         broker: Broker,
         records: Records,
         groups: Mapping[str, GroupRules],
-        max_sessions: int = 10_000,
+        caps: Caps = Caps(),  # noqa: B008, it cannot be changed
     ) -> None:
         self._store, self._broker, self._records = store, broker, records
-        self._groups, self._max_sessions = groups, max_sessions
+        self._groups = groups
         self._cluster = Cluster(broker, self)
-        self._sessions: dict[Place, Session] = {}
-        self._by_visitor: Counter[str] = Counter()
-        self._by_group: Counter[str] = Counter()
+        self._registry = Registry(store, broker, groups, caps, self._own)
+        self._consoles = Consoles(self._registry, self._cluster, self._tell)
         self._peers: dict[int, Peer] = {}
+        # Agents at other relays, by relay and number there.
         self._remote: dict[tuple[str, int], tuple[Session, RemotePeer]] = {}
-        self._moving: defaultdict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._watchers: defaultdict[str, set[int]] = defaultdict(set)
-        # Consoles at other relays: until when each is to be told, and what others have told us.
-        self._far_watchers: dict[tuple[str, str], float] = {}
-        self._far_sessions: dict[tuple[str, str], list[wire.Listed]] = {}
-        self._changed: set[str] = set()
         self._next_peer = 0
         self._frames = self._frame_bytes = 0
         # When the frame came that is timed on its way through; 0 for none.
@@ -91,65 +71,42 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_draining = False
 
-    def __len__(self) -> int:
-        return len(self._sessions)
-
     # -- life ------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Raises: StoreError, BrokerError."""
         await self._cluster.open()
-        await self._adopt()
+        await self.adopt()
 
     async def drain(self) -> None:
         """Let go of everything, so that other relays can go on with it."""
         self.is_draining = True
-        for session in self._sessions.values():
+        for session in self._registry:
             self._records.note(session)
-        await self._records.written()
+        await self._records.written(DRAIN_PATIENCE_S)
         # From here on nothing is noted of them: another relay may have written more by then.
-        sessions, self._sessions = self._sessions, {}
-        for place in sessions:
-            try:
-                await self._broker.give(place, "")
-            except BrokerError:
-                break
+        for session in self._registry.drop_all():
+            await self._registry.release(session.place)
         for peer in list(self._peers.values()):
             if isinstance(peer, LocalPeer):  # agents elsewhere wait there for the next owner
                 peer.shut(Close.RESTARTING)
 
-    async def _adopt(self) -> None:
-        """Take up sessions whose relay is dead. Raises: StoreError, BrokerError."""
-        for record in await self._store.live():
-            place = record.saved.place
-            if record.saved.group not in self._groups or place in self._sessions:
-                continue
-            if await self._broker.claim(place) == self._broker.relay:
-                self._install(record)
-
-    def _install(self, record: Record) -> Session:
-        """A session that another relay has begun is ours now."""
-        group = self._groups.get(record.saved.group, GroupRules())
-        session = Session.restored(
-            record.saved, record.seen, time.monotonic(), time.time(), group.limits, group.rules
-        )
-        self._keep(session)
-        for seat in self._cluster.seats_at(session.place):
-            self._seat(session, seat)
-        return session
-
-    def _keep(self, session: Session) -> None:
-        self._sessions[session.place] = session
-        self._by_visitor[session.saved.visitor] += 1
-        self._by_group[session.saved.group] += 1
+    def _own(self, session: Session) -> None:
+        """A session is ours from now on: tell the other relays, and let its agents here in."""
         self._cluster.own(session.place)
+        self._seat_all(session)
 
-    def _drop(self, session: Session) -> None:
-        del self._sessions[session.place]
-        self._by_visitor[session.saved.visitor] -= 1
-        if not self._by_visitor[session.saved.visitor]:
-            del self._by_visitor[session.saved.visitor]
-        self._by_group[session.saved.group] -= 1
+    def _seat_all(self, session: Session) -> None:
+        for seat in self._cluster.seats_at(session.place):
+            if seat.peer.number not in session.peers:
+                self._seat(session, seat)
+
+    async def adopt(self) -> None:
+        """Take up sessions whose relay is dead. Raises: StoreError, BrokerError."""
+        await self._registry.adopt()
+
+    def session_at(self, place: Place) -> Session | None:
+        return self._registry.get(place)
 
     # -- peers -----------------------------------------------------------------------------------
 
@@ -164,41 +121,44 @@ class Hub:
 
     def remove_peer(self, peer: LocalPeer) -> None:
         self._peers.pop(peer.number, None)
-        for watchers in self._watchers.values():
-            watchers.discard(peer.number)
+        self._consoles.leave(peer.number)
 
     # -- visitors --------------------------------------------------------------------------------
 
-    async def start(self, peer: LocalPeer, hello: wire.Start, token: VisitorToken) -> Session:
-        """A new session. Raises: Refused where the key is somebody else's, Unavailable."""
+    async def start(
+        self, peer: LocalPeer, hello: wire.Start, token: VisitorToken, address: str
+    ) -> Session:
+        """A new session. address: of the one who starts it, as far as it counts.
+
+        Raises: Refused where the key is somebody else's, Unavailable.
+        """
+        self._check_running()
         key = hello.key or await self._random_key(token.group)
         place = (token.group, key)
-        async with self._moving[place]:
-            session = await self._taken(place, token.visitor, None)
+        registry = self._registry
+        async with registry.moving(place):
+            session = await registry.taken(place, token.visitor, None, self._cluster.take)
             if session is not None:
                 if session.knows(token.visitor):
                     return await self._continue(session, peer, token)
                 if not self._groups[token.group].replaces:
-                    raise Refused("dupkey", f"Another session with the key {key} is running.")
+                    raise not_yours(place, None)
                 self._run(session, session.end("replaced", time.monotonic()))
-                await self._claim(place)
             try:
-                return await self._begin(place, peer, hello, token)
-            except BaseException:
-                if place not in self._sessions:
-                    await self._release(place)
+                registry.check_room(token.group, token.visitor, address)
+            except Refused:
+                await registry.release(place)
                 raise
+            return await self._begin(place, peer, hello, token, address)
 
     async def _begin(
-        self, place: Place, peer: LocalPeer, hello: wire.Start, token: VisitorToken
+        self,
+        place: Place,
+        peer: LocalPeer,
+        hello: wire.Start,
+        token: VisitorToken,
+        address: str,
     ) -> Session:
-        group = self._groups[token.group]
-        if (
-            self._by_visitor[token.visitor] >= MAX_SESSIONS_PER_VISITOR
-            or self._by_group[token.group] >= group.max_sessions
-            or len(self._sessions) >= self._max_sessions
-        ):
-            raise Refused("limit", "Too many sessions are running.")
         saved = Saved(
             id=secrets.token_hex(16),
             group=place[0],
@@ -208,33 +168,32 @@ class Hub:
             started=time.time(),
             terms=hello.terms,
         )
+        group = self._groups[token.group]
         session = Session(saved, time.monotonic(), group.limits, group.rules)
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         session.offer(token.visitor, ticket, handover)
         # Kept before anything is waited for: others who start meanwhile count it.
-        self._keep(session)
-        self._records.note(session)
-        await self._records.written()
+        self._registry.keep(session, address)
+        await self._written(session)
         self._run(session, session.visitor_starts(peer.number, ticket, handover))
         return session
 
     async def resume(self, peer: LocalPeer, hello: wire.Resume, token: VisitorToken) -> Session:
         """Go on with a session. Raises: Refused, Unavailable."""
+        self._check_running()
         key, _, secret = hello.ticket.partition(".")
         place = (token.group, key)
-        async with self._moving[place]:
-            session = await self._taken(place, token.visitor, secret)
+        registry = self._registry
+        async with registry.moving(place):
+            session = await registry.taken(place, token.visitor, secret, self._cluster.take)
             if session is None or not session.accepts(token.visitor, secret):
-                raise Refused("ticket", "The session is over.")
+                raise not_yours(place, secret)
             return await self._continue(session, peer, token)
 
     async def _continue(self, session: Session, peer: LocalPeer, token: VisitorToken) -> Session:
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         session.offer(token.visitor, ticket, handover)
-        self._records.note(session)
-        await self._records.written()
-        if session.state is State.ENDED:
-            raise Refused("ticket", "The session is over.")
+        await self._written(session)
         now = time.monotonic()
         self._run(
             session,
@@ -242,58 +201,23 @@ class Hub:
         )
         return session
 
-    async def _taken(self, place: Place, visitor: str, secret: str | None) -> Session | None:
-        """The session of this place, taken over from where it was; None where there is none.
+    async def _written(self, session: Session) -> None:
+        """A ticket is good for as long as it is written down. Raises: Refused, Unavailable."""
+        self._note(session)
+        await self._records.written()
+        if session.state is State.ENDED:
+            raise Refused("ticket", "The session is over.")
+        if not self._registry.owns(session):
+            raise Unavailable  # it has moved meanwhile
 
-        After None, a start owns the place. Raises: Refused for a visitor who is not its own,
-        Unavailable when that cannot be told now.
-        """
-        if (session := self._sessions.get(place)) is not None:
-            return session
-        if not self._broker.is_shared:
-            return None
-        try:
-            owner = await self._broker.claim(place)
-            if owner != self._broker.relay:
-                answer = await self._cluster.take(owner, place, visitor, secret)
-                if answer is None:
-                    raise Unavailable
-                if answer.denied:
-                    if secret is None:
-                        raise Refused(
-                            "dupkey", f"Another session with the key {place[1]} is running."
-                        )
-                    raise Refused("ticket", "The session is over.")
-                if answer.saved is not None:
-                    return self._install(Record(saved=answer.saved, seen=time.time()))
-                if await self._broker.claim(place) != self._broker.relay:
-                    raise Unavailable
-            record = await self._store.at(*place)
-        except (BrokerError, StoreError) as error:
-            raise Unavailable from error
-        if record is not None:
-            return self._install(record)
-        if secret is not None:
-            await self._release(place)
-        return None
+    def _check_running(self) -> None:
+        if self.is_draining:
+            raise Unavailable
 
-    async def _claim(self, place: Place) -> None:
-        try:
-            if await self._broker.claim(place) != self._broker.relay:
-                raise Unavailable
-        except BrokerError as error:
-            raise Unavailable from error
-
-    async def _release_ended(self, place: Place) -> None:
-        async with self._moving[place]:
-            if place not in self._sessions:
-                await self._release(place)
-
-    async def _release(self, place: Place) -> None:
-        try:
-            await self._broker.give(place, "")
-        except BrokerError:
-            pass  # another relay may claim it when this one is gone
+    def _note(self, session: Session) -> None:
+        """Write a session down, if it is ours: what others have must not be undone."""
+        if self._registry.owns(session):
+            self._records.note(session)
 
     def frame(self, session: Session, peer: LocalPeer, frame: bytes) -> None:
         """Raises: Malformed."""
@@ -315,7 +239,7 @@ class Hub:
                 self._run(session, session.visitor_acknowledges(number, message))
             case wire.Confirm(ticket):
                 session.visitor_confirms(number, ticket)
-                self._records.note(session)
+                self._note(session)
             case wire.PageChanged(page):
                 self._run(session, session.page_changed(number, page), note=True)
             case wire.Stop():
@@ -331,20 +255,18 @@ class Hub:
 
     async def join(self, peer: LocalPeer, place: Place, end: str, user: str, name: str) -> Seat:
         """Raises: Refused, Unavailable. That a key of another group exists is never told."""
+        found = await self._registry.located(place)
+        if not found:
+            raise _no_session(place)
         seat = Seat(peer, place, end, user, name)
-        if (session := self._sessions.get(place)) is not None:
-            _check_room(session)
+        if isinstance(found, Session):
+            _check_room(found)
             seat.owner = self._broker.relay
             self._cluster.sit(seat)
-            self._seat(session, seat)
-            return seat
-        try:
-            seat.owner = await self._broker.owner(place)
-        except BrokerError as error:
-            raise Unavailable from error
-        if seat.owner in ("", self._broker.relay):
-            raise _no_session(place)
-        self._cluster.sit(seat)
+            self._seat(found, seat)
+        else:
+            seat.owner = found
+            self._cluster.sit(seat)
         return seat
 
     def _seat(self, session: Session, seat: Seat) -> None:
@@ -356,7 +278,7 @@ class Hub:
     def hear_agent(self, seat: Seat, message: wire.Said | wire.Acknowledged) -> None:
         if seat.owner != self._broker.relay:
             self._cluster.say(seat, message)
-        elif (session := self._sessions.get(seat.place)) is not None:
+        elif (session := self._registry.get(seat.place)) is not None:
             self._hear(session, seat.peer.number, message)
 
     def _hear(self, session: Session, number: int, message: wire.Said | wire.Acknowledged) -> None:
@@ -367,7 +289,7 @@ class Hub:
 
     def agent_left(self, seat: Seat, *, lost: bool) -> None:
         self._cluster.stand_up(seat, lost=lost)
-        session = self._sessions.get(seat.place)
+        session = self._registry.get(seat.place)
         if session is not None and seat.owner == self._broker.relay:
             self._leave(session, seat.peer.number, lost=lost)
 
@@ -376,20 +298,20 @@ class Hub:
         self._run(session, actions, note=not lost)
 
     def watch(self, peer: LocalPeer, group: str) -> None:
-        self._watchers[group].add(peer.number)
-        self._cluster.watch(group)
-        peer.tell(wire.encode(self._sessions_of(group)))
+        self._consoles.watch(peer.number, group)
 
     # -- agents at other relays ------------------------------------------------------------------
 
     def join_remote(self, message: cluster.Joining) -> None:
-        session = self._sessions.get(message.place)
+        session = self._registry.get(message.place)
+        if session is None:
+            # It has moved or ended: the agent's relay finds out when the agent comes again.
+            self._cluster.refuse(message, Close.UNAVAILABLE)
+            return
         try:
-            if session is None:
-                raise _no_session(message.place)
             _check_room(session)
         except Refused as refusal:
-            self._cluster.refuse(message, refusal)
+            self._cluster.refuse(message, Close.REFUSED, refusal)
             return
         self._forget_remote((message.relay, message.number), lost=True)
         peer = self._cluster.remote(self._number(), message)
@@ -411,102 +333,124 @@ class Hub:
         self._forget_remote((message.relay, message.number), lost=message.lost)
 
     def leave_all(self, relays: Iterable[str]) -> None:
-        gone = set(relays)
-        for place in [place for place in self._remote if place[0] in gone]:
-            self._forget_remote(place, lost=True)
-        self._far_sessions = {k: v for k, v in self._far_sessions.items() if k[0] not in gone}
-        self._changed |= set(self._watchers)
+        dead = set(relays)
+        for known in [known for known in self._remote if known[0] in dead]:
+            self._forget_remote(known, lost=True)
+        self._consoles.gone(dead)
 
-    def _forget_remote(self, place: tuple[str, int], *, lost: bool) -> None:
-        known = self._remote.pop(place, None)
+    def _forget_remote(self, number: tuple[str, int], *, lost: bool) -> None:
+        """number: of the relay, and the agent's there."""
+        known = self._remote.pop(number, None)
         if known is not None:
             session, peer = known
             self._peers.pop(peer.number, None)
             self._leave(session, peer.number, lost=lost)
 
     def starving(self, place: Place) -> None:
-        if (session := self._sessions.get(place)) is not None:
+        if (session := self._registry.get(place)) is not None:
             self._run(session, session.needs_keyframe(time.monotonic()))
 
     # -- sessions that move ----------------------------------------------------------------------
 
-    def yield_session(self, message: cluster.Yield) -> tuple[Saved | None, bool]:
-        session = self._sessions.get(message.place)
+    def yield_session(self, message: cluster.Yield) -> None:
+        self._later("yield a session", self._yield(message))
+
+    async def _yield(self, message: cluster.Yield) -> None:
+        try:
+            session, denied = await self._registry.give(
+                message.place, message.visitor, message.secret, message.relay
+            )
+        except BrokerError:
+            return  # it is still ours; the visitor tries again
         if session is None:
-            return None, False
-        if message.secret is None:
-            if not session.knows(message.visitor):
-                return None, True
-        elif not session.accepts(message.visitor, message.secret):
-            return None, True
-        self._let_go(session)
-        giving = self._broker.give(message.place, message.relay)
-        self._later("give a session", giving)
-        return session.saved, False
+            self._cluster.answer(message, None, denied=denied)
+            return
+        saved = session.saved
+        self._part_with(session, Close.TAKEN_OVER)
+        self._cluster.answer(message, saved, denied=False)
 
-    def owned_elsewhere(self, place: Place, relay: str) -> None:
-        if (session := self._sessions.get(place)) is not None:
-            self._let_go(session)
+    def yielded_late(self, saved: Saved) -> None:
+        self._later("take a session after all", self._take_late(saved))
 
-    def _let_go(self, session: Session) -> None:
+    async def _take_late(self, saved: Saved) -> None:
+        """The answer came when its visitor had been told to try again: then it is ours already."""
+        async with self._registry.moving(saved.place):
+            if await self._broker.claim(saved.place) == self._broker.relay:
+                self._registry.install(Record(saved=saved, seen=time.time()))
+
+    def owned_elsewhere(self, place: Place) -> None:
+        self._later("see who owns a session", self._check_owner(place))
+
+    async def _check_owner(self, place: Place) -> None:
+        """What another relay has said may be old by now: the broker knows."""
+        if (session := self._registry.get(place)) is not None:
+            if await self._broker.claim(place) == self._broker.relay:
+                return
+            self._registry.drop(session)
+            self._part_with(session, Close.RESTARTING)
+        if self._cluster.seats_at(place):
+            self._cluster.move_seats(place, await self._broker.owner(place))
+
+    def _part_with(self, session: Session, code: Close) -> None:
         """The session goes on at another relay: its agents join there, its page here is old."""
-        self._drop(session)
-        for number in session.peers:
+        visitor, peers = session.let_go()
+        for number in peers:
             peer = self._peers.get(number)
             if isinstance(peer, RemotePeer):
-                self._peers.pop(number)
+                del self._peers[number]
                 self._remote.pop((peer.relay, peer.theirs), None)
-        if (visitor := self._peers.get(session.visitor_peer or 0)) is not None:
-            visitor.shut(Close.TAKEN_OVER)
-        self._changed.add(session.saved.group)
+        if visitor is not None and (peer := self._peers.get(visitor)) is not None:
+            peer.shut(code)
+        for seat in self._cluster.seats_at(session.place):
+            seat.owner = ""
+        self._consoles.changed(session.saved.group)
 
     def reset(self) -> None:
         """The broker was away: what was said meanwhile is lost, and others may own our sessions."""
         self._later("find each other again", self._find_again())
 
     async def _find_again(self) -> None:
-        try:
-            for place, session in list(self._sessions.items()):
-                if await self._broker.claim(place) != self._broker.relay:
-                    self._let_go(session)
-                else:
-                    self._cluster.own(place)
-            await self._cluster.rejoin()
-        except BrokerError:
-            return  # it will be back, and say so
-        for session in list(self._sessions.values()):
-            if any(isinstance(self._peers.get(n), RemotePeer) for n in session.peers):
-                self._run(session, session.needs_keyframe(time.monotonic()))
+        for known in list(self._remote):
+            self._forget_remote(known, lost=True)  # who is there joins again
+        for session in self._registry:
+            await self._check_owner(session.place)
+            if self._registry.owns(session):
+                self._own(session)
+        await self._rejoin()
+
+    async def _rejoin(self) -> None:
+        """Find the owners of all seats. Who sits at a session that is over hears of it."""
+        for seat in await self._cluster.lost_seats():
+            if not await self._registry.located(seat.place):
+                seat.peer.tell(wire.encode(wire.Ended("error")))
+                seat.peer.shut(Close.ENDED)
 
     def _later(self, name: str, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        async def run() -> None:
+            try:
+                await work
+            except (BrokerError, StoreError, Unavailable) as error:
+                logger.warning("could not %s: %s", name, type(error).__name__)
+            except Exception:
+                logger.exception("could not %s", name)
+
+        task = asyncio.get_running_loop().create_task(run(), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     # -- consoles elsewhere ----------------------------------------------------------------------
 
     def watched(self, message: cluster.Watching) -> None:
-        place = (message.relay, message.group)
-        if place not in self._far_watchers:
-            self._changed.add(message.group)
-        self._far_watchers[place] = time.monotonic() + WATCHING_S
+        self._consoles.watched(message)
 
     def list_remote(self, message: cluster.Listing) -> None:
-        self._far_sessions[message.relay, message.group] = message.sessions
-        self._tell_watchers(message.group)
+        self._consoles.listed(message)
 
     # -- time ------------------------------------------------------------------------------------
 
     async def announce(self) -> None:
-        """Tell consoles what has changed, a few times a second at most, until cancelled."""
-        while True:
-            await asyncio.sleep(ANNOUNCE_S)
-            groups, self._changed = self._changed, set()
-            for group in groups & self._watchers.keys():
-                self._tell_watchers(group)
-            for relay, group in list(self._far_watchers):
-                if group in groups:
-                    self._cluster.list_for(relay, group, self._own_sessions_of(group))
+        """Tell consoles what has changed, until cancelled."""
+        await self._consoles.announce()
 
     async def sweep(self) -> None:
         """Let time pass for every session, until cancelled."""
@@ -515,7 +459,7 @@ class Hub:
             await asyncio.sleep(SWEEP_S)
             now = time.monotonic()
             counts = dict.fromkeys(State, 0)
-            for session in list(self._sessions.values()):
+            for session in self._registry:
                 counts[session.state] += 1
                 if actions := session.tick(now):
                     self._run(session, actions, note=True)
@@ -524,10 +468,6 @@ class Hub:
             counted = (self._frames, self._frame_bytes)
             for state in (State.WAITING, State.ACTIVE, State.AWAY):
                 SESSIONS.labels(state.value).set(counts[state])
-            self._moving = defaultdict(
-                asyncio.Lock, {p: lock for p, lock in self._moving.items() if lock.locked()}
-            )
-            self._far_watchers = {k: t for k, t in self._far_watchers.items() if t > now}
 
     async def beat(self) -> None:
         """Give every peer a sign of life at least each BEAT_S, until cancelled. A few at a time."""
@@ -542,34 +482,29 @@ class Hub:
 
     async def keep_company(self) -> None:
         """Look after the other relays and their sessions, until cancelled."""
-        ticks = 0
+        owed = False
         while self._broker.is_shared:
             await asyncio.sleep(SWEEP_S)
-            ticks += 1
             try:
-                if await self._cluster.look_around():
-                    await self._adopt()
-                    await self._cluster.rejoin()
-                if ticks % 5 == 0:
-                    for group in [g for g, numbers in self._watchers.items() if numbers]:
-                        self._cluster.watch(group)
-            except (BrokerError, StoreError):
-                pass  # health tells; the next look may see more
+                owed |= await self._cluster.look_around()
+                if owed:
+                    await self.adopt()
+                    await self._rejoin()
+                    owed = False
+            except (BrokerError, StoreError, Unavailable):
+                pass  # health tells; it is owed until it is done
 
     # -- running actions -------------------------------------------------------------------------
 
     def _run(self, session: Session, actions: Iterable[Action], *, note: bool = False) -> None:
         for action in actions:
             self._do(session, action)
-        # The key may be another session's by now: an agent can outlive the one it was in.
-        is_ours = self._sessions.get(session.place) is session
-        if session.state is State.ENDED and is_ours:
-            self._drop(session)
-            self._later("release", self._release_ended(session.place))
-            note = True
-        if note and is_ours:
-            self._records.note(session)
-        self._changed.add(session.saved.group)
+        if note or session.state is State.ENDED:
+            self._note(session)
+        if session.state is State.ENDED and self._registry.owns(session):
+            self._registry.drop(session)
+            self._later("release a key", self._registry.release_ended(session.place))
+        self._consoles.changed(session.saved.group)
 
     def _do(self, session: Session, action: Action) -> None:
         match action:
@@ -586,8 +521,7 @@ class Hub:
             case Send(peers, message):
                 text = wire.encode(message)
                 for number in peers:
-                    if (peer := self._peers.get(number)) is not None:
-                        peer.tell(text)
+                    self._tell(number, text)
             case Shut(number, code):
                 if (peer := self._peers.get(number)) is not None:
                     peer.shut(code)
@@ -601,19 +535,9 @@ class Hub:
         else:
             LATENCY.observe(time.perf_counter() - came)
 
-    def _tell_watchers(self, group: str) -> None:
-        text = wire.encode(self._sessions_of(group))
-        for number in self._watchers.get(group, ()):
-            if (peer := self._peers.get(number)) is not None:
-                peer.tell(text)
-
-    def _sessions_of(self, group: str) -> wire.Sessions:
-        far = [s for (_, g), listed in self._far_sessions.items() if g == group for s in listed]
-        return wire.Sessions(self._own_sessions_of(group) + far)
-
-    def _own_sessions_of(self, group: str) -> list[wire.Listed]:
-        now = time.monotonic()
-        return [s.listed(now) for (g, _), s in self._sessions.items() if g == group]
+    def _tell(self, number: int, text: str) -> None:
+        if (peer := self._peers.get(number)) is not None:
+            peer.tell(text)
 
     async def _random_key(self, group: str) -> str:
         """Raises: Unavailable."""
@@ -622,7 +546,7 @@ class Hub:
             low = 10 ** (RANDOM_KEY_DIGITS - 1)
             key = str(low + secrets.randbelow(9 * low))
             place = (group, key)
-            if place in self._sessions or self._moving[place].locked():
+            if self._registry.get(place) or self._registry.is_moving(place):
                 continue
             if not self._broker.is_shared:
                 return key

@@ -56,29 +56,41 @@ class Connections:
 
 
 class WrongKeys:
-    """Credentials that were wrong, by address: each makes the next answer wait longer."""
+    """Credentials that were wrong, by address: each makes the next answer wait longer.
+
+    A try counts as wrong from the moment it is made, so that many at once are not better off.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._tries: dict[str, tuple[int, float]] = {}
 
-    def delay_s(self, address: str, now: float) -> float:
-        """How long the next answer has to wait. Raises: TooMuch after the most that are allowed."""
-        count, at = self._tries.get(network(address), (0, now))
-        if now - at > FORGET_S:
-            return 0.0
-        if count >= self._most:
-            raise TooMuch
-        return min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** (count - 1)) if count else 0.0
+    def add(self, address: str, now: float) -> float:
+        """A try. Returns how long its answer has to wait, in seconds.
 
-    def add(self, address: str, now: float) -> None:
+        Raises: TooMuch after the most that are allowed.
+        """
         if len(self._tries) >= MAX_ADDRESSES:
             self._tries = {a: t for a, t in self._tries.items() if now - t[1] <= FORGET_S}
             if len(self._tries) >= MAX_ADDRESSES:
                 self._tries.clear()
         address = network(address)
         count, at = self._tries.get(address, (0, now))
-        self._tries[address] = (count + 1 if now - at <= FORGET_S else 1, now)
+        if now - at > FORGET_S:
+            count = 0
+        if count >= self._most:
+            raise TooMuch
+        self._tries[address] = (count + 1, now)
+        return min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** (count - 1)) if count else 0.0
+
+    def forgive(self, address: str) -> None:
+        """The try was right after all."""
+        address = network(address)
+        count, at = self._tries.get(address, (0, 0.0))
+        if count > 1:
+            self._tries[address] = (count - 1, at)
+        else:
+            self._tries.pop(address, None)
 
 
 def network(address: str) -> str:

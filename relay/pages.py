@@ -1,6 +1,7 @@
 """The pages of an agent: viewer, console, and the plain page that says why neither is shown."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from importlib.resources import files
@@ -19,6 +20,7 @@ from relay.limits import WrongKeys
 from relay.metrics import REFUSED
 from relay.settings import Settings
 from relay.store import Store, StoreError
+from relay.wire import PRINTABLE
 
 AGENT_COOKIE: Final = "cobrowse_agent"
 STATIC_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
@@ -94,9 +96,12 @@ class Pages:
         """
         if "loginkey" in asked:
             group, user = asked.get("partnerid", ""), asked.get("partneruserid", "")
+            if not re.match(PRINTABLE, user):
+                raise Refused("login", "The user's id has characters that cannot be printed.")
             await self._check_key(request, group, user, asked["loginkey"], now)
             expiry = int(now) + auth.AGENT_TOKEN_LIFETIME_S
-            return AgentToken(group, user, asked.get("name", "")[:63], expiry)
+            name = "".join(c for c in asked.get("name", "")[:63] if c.isprintable())
+            return AgentToken(group, user, name, expiry)
         cookie = request.cookies.get(AGENT_COOKIE)
         if cookie is None:
             raise Refused("login", "You are not logged in. Open this page with your login key.")
@@ -112,15 +117,15 @@ class Pages:
     ) -> None:
         """Raises: Refused, TooMuch."""
         address = request.client.host if request.client else ""
-        moment = time.monotonic()
-        if delay_s := self._wrong_keys.delay_s(address, moment):
+        if delay_s := self._wrong_keys.add(address, time.monotonic()):
             await asyncio.sleep(delay_s)
         try:
             expiry = auth.check_login_key(group, user, loginkey, self._api_keys, now, self._skew_s)
         except Refused as refusal:
-            if refusal.code == "login":
-                self._wrong_keys.add(address, moment)
+            if refusal.code != "login":
+                self._wrong_keys.forgive(address)
             raise
+        self._wrong_keys.forgive(address)
         if group not in self._single_use:
             return
         try:

@@ -15,7 +15,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 
+from relay import wire
+
 HEAD_TIMEOUT_S: Final = 10.0
+FIRST_MAX_BYTES: Final = 4 * wire.MAX_CONTROL_BYTES  # characters may have four bytes
+# Of a message in fragments: browsers make large ones.
+MAX_PIECES: Final = 2_000
 
 
 class _Queue:
@@ -51,12 +56,32 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = _Queue()  # type: ignore[assignment]
+        # Until it is known who this is, as much as a control message may have.
+        self.conn.max_message_size = FIRST_MAX_BYTES
 
     @classmethod
     def of(cls, receive: Any) -> "FrameProtocol | None":
         """The protocol behind an ASGI receive callable, if it is one of these."""
         protocol = getattr(receive, "__self__", None)
         return protocol if isinstance(protocol, FrameProtocol) else None
+
+    def take_frames(self, take: Callable[[bytes], float]) -> None:
+        """The peer is a visitor, whose messages may be large."""
+        self.take = take
+        self.conn.max_message_size = self.config.ws_max_size
+        self.forget_handshake()
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.transport.abort()  # it asks and asks, and reads no answer
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_PIECES:
+            self.transport.abort()
+        else:
+            super().handle_cont(event)
 
     def handle_bytes(self, event: Frame) -> None:
         # A message that waits for the app came before this one.

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from relay.session import Session, State
-from relay.store import Record, Store, StoreError
+from relay.store import BadRecord, Record, Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -43,15 +43,15 @@ class Records:
         )
         self._wake.set()
 
-    async def written(self) -> None:
-        """Until all that was noted is written down, or PATIENCE_S has passed."""
+    async def written(self, patience_s: float = PATIENCE_S) -> None:
+        """Until all that was noted is written down, or patience_s have passed."""
         if not self._waiting and not self._written:
             return
         done = asyncio.get_running_loop().create_future()
         self._written.append(done)
         self._wake.set()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 await done
         except TimeoutError:
             pass
@@ -80,7 +80,7 @@ class Records:
         while self._waiting:
             batch = dict(list(self._waiting.items())[:BATCH])
             try:
-                await self._store.put(list(batch.values()))
+                await self._put(list(batch.values()))
             except StoreError as error:
                 self._tell(str(error))
                 self._written = [w for w in waiters if not w.done()] + self._written
@@ -93,6 +93,16 @@ class Records:
             if not waiter.done():
                 waiter.set_result(None)
         return True
+
+    async def _put(self, records: list[Record]) -> None:
+        try:
+            await self._store.put(records)
+        except BadRecord as error:
+            if len(records) == 1:
+                logger.error("a record cannot be written and is left out: %s", error)
+                return
+            for record in records:
+                await self._put([record])
 
     def _tell(self, problem: str) -> None:
         if problem and not self.problem:

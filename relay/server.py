@@ -1,8 +1,9 @@
 """The relay's process: its parts, routes, life and listener."""
 
 import contextlib
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -21,11 +22,12 @@ from relay.broker.memory import MemoryBroker
 from relay.broker.redis import RedisBroker
 from relay.errors import Close, SetupError
 from relay.health import Health
-from relay.hub import GroupRules, Hub
+from relay.hub import Hub
 from relay.limits import Connections
 from relay.pages import Pages, SecurityHeaders, load_static
 from relay.protocol import FrameProtocol, HttpProtocol
 from relay.records import Records
+from relay.registry import Caps, GroupRules
 from relay.session import Limits
 from relay.settings import GroupSettings, Settings, split_listen
 from relay.sockets import AgentSocket, VisitorSocket
@@ -33,6 +35,8 @@ from relay.store import Store, StoreError
 from relay.store.memory import MemoryStore
 from relay.store.sql import SqlStore
 from relay.visitor_pages import TAG_STUB, VISITOR_SCRIPTS, VisitorPages, file_response
+
+logger = logging.getLogger(__name__)
 
 PING_S: Final = 5.0
 STORE_FILE: Final = "sessions.db"
@@ -57,7 +61,7 @@ class Relay:
             self.broker,
             self.records,
             {group: _rules(values) for group, values in settings.groups.items()},
-            limits.sessions,
+            Caps(limits.sessions, limits.sessions_per_address),
         )
         self.health = Health(settings, self.hub, self.broker, self.records)
         pages = Pages(settings, secret, self.store)
@@ -138,7 +142,7 @@ class Relay:
                 self.records.expire,
                 self.health.watch,
             ):
-                tasks.start_soon(work, name=work.__name__)
+                tasks.start_soon(_keep_doing, work, name=work.__name__)
             yield
             tasks.cancel_scope.cancel()
         await self.close()
@@ -158,6 +162,17 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await self._relay.hub.drain()
         await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+async def _keep_doing(work: Callable[[], Awaitable[None]]) -> None:
+    """A fault in one task must not end it: sockets would be served by half a relay."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception:
+            logger.exception("the task %s has failed and begins anew", work.__name__)
+            await anyio.sleep(1.0)
 
 
 def make_store(settings: Settings) -> Store:

@@ -83,7 +83,8 @@ class Attendance(msgspec.Struct):
 class Saved(msgspec.Struct, kw_only=True):
     """What a session is when its relay has died: enough for another to go on with it.
 
-    Tickets are kept as digests. started: Unix seconds. revision: counted up each time it is kept.
+    tickets: digests of secrets, by the visitor's digest on each site: the first is confirmed, the
+    rest are offered. started: Unix seconds. revision: counted up each time it is kept.
     """
 
     id: str
@@ -176,7 +177,6 @@ class Session:
     _watching: tuple[int, ...] = ()
     _visitor_peer: int | None = None
     _page_is_new: bool = False
-    # By the visitor's digest on each site: the first is confirmed, the rest offered.
     _visitor_digest: str = ""
     _replay: ReplayBuffer = field(default_factory=ReplayBuffer)
     _keyframe_asked_at: float = float("-inf")
@@ -218,11 +218,6 @@ class Session:
         return (
             self._watching if self._visitor_peer is None else (*self._watching, self._visitor_peer)
         )
-
-    @property
-    def visitor_peer(self) -> int | None:
-        """None while the visitor is away."""
-        return self._visitor_peer
 
     # -- the visitor -----------------------------------------------------------------------------
 
@@ -267,7 +262,8 @@ class Session:
         self._visitor_peer, self._page_is_new = peer, True
         self._replay.clear()  # of the old page; this one begins with its own keyframe
         self._visitor_digest = visitor
-        self._keyframe_wanted = False
+        # It sends one by itself: nobody needs to ask for another so soon.
+        self._keyframe_wanted, self._keyframe_asked_at = False, now
         self._alive_at = now
         came = Change.VISITOR_CAME_TO_AGENTS if self._here() else Change.VISITOR_CAME_TO_NOBODY
         continued = wire.Continued(**self._running(ticket, handover))
@@ -347,8 +343,7 @@ class Session:
         actions: list[Action] = []
         known = self._agents.get(end)
         if known is None:
-            attendance = Attendance(end, user, name, self._unix(now))
-            self.saved.attendances = [*self.saved.attendances[-_ATTENDANCES_KEPT:], attendance]
+            attendance = self._attendance(end, user, name, now)
             self._agents[end] = _Agent(attendance, peer, now)
         else:
             if known.peer is not None:
@@ -370,6 +365,16 @@ class Session:
         frames = self._replay.frames
         actions += [Forward((peer,), f, keyframe=i == 0) for i, f in enumerate(frames)]
         return actions + changed + ([] if frames else self.needs_keyframe(now))
+
+    def _attendance(self, end: str, user: str, name: str, now: float) -> Attendance:
+        """That of an end that has been here before goes on."""
+        for known in self.saved.attendances:
+            if known.end == end:
+                known.left = None
+                return known
+        made = Attendance(end, user, name, self._unix(now))
+        self.saved.attendances = [*self.saved.attendances[-_ATTENDANCES_KEPT:], made]
+        return made
 
     def agent_leaves(self, peer: int, now: float, *, lost: bool = False) -> list[Action]:
         """An agent's socket is gone. lost: it was cut, so that the agent may come back."""
@@ -414,6 +419,17 @@ class Session:
             agent.attendance.left = agent.attendance.left or self._unix(now)
         told = self._tell_agents(ends)
         return told if self._here() else told + self._change(Change.LAST_AGENT_LEFT, now)
+
+    def let_go(self) -> tuple[int | None, tuple[int, ...]]:
+        """The session goes on at another relay: whoever is connected here has no part in it.
+
+        Returns: the visitor's peer and the agents'.
+        """
+        visitor, agents = self._visitor_peer, self._watching
+        self._visitor_peer, self._watching = None, ()
+        self._ends.clear()
+        self._replay.clear()
+        return visitor, agents
 
     # -- both ------------------------------------------------------------------------------------
 
@@ -471,7 +487,7 @@ class Session:
             state=self.state.value,
             age_s=round(now - self.began, 1),
             agents=len(self._here()),
-            page=self.saved.page,
+            page=wire.Page(self.saved.page.url[:300], self.saved.page.title[:200]),
             person=self.saved.person,
         )
 

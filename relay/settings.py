@@ -34,6 +34,9 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int, Meta(ge=1, description="Sockets open at once from one address, or one IPv6 /64.")
     ] = 200
     sessions: Annotated[int, Meta(ge=1, description="Sessions at once, in all.")] = 10_000
+    sessions_per_address: Annotated[
+        int, Meta(ge=1, description="Sessions at once that were started from one address.")
+    ] = 100
     wrong_keys: Annotated[
         int,
         Meta(

@@ -15,7 +15,7 @@ from relay.broker import Broker, BrokerError
 from relay.cluster import Seat
 from relay.errors import Close, Malformed, PeerError, Refused, TooMuch
 from relay.hub import Hub
-from relay.limits import Allowance, Connections
+from relay.limits import Allowance, Connections, network
 from relay.metrics import CLOSED, LATENCY, PEERS, REFUSED
 from relay.peer import LocalPeer
 from relay.protocol import FrameProtocol
@@ -53,7 +53,7 @@ class Socket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        address = scope["client"][0] if scope.get("client") else ""
+        address = _address(scope)
         if wire.SUBPROTOCOL not in scope["subprotocols"] or self._hub.is_draining:
             await send({"type": "websocket.close", "code": int(Close.MALFORMED)})
             return
@@ -65,7 +65,13 @@ class Socket:
             await send({"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL})
             await send({"type": "websocket.close", "code": int(error.close)})
             return
-        await send({"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL})
+        try:
+            await send({"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL})
+            await self._serve(scope, receive, send)
+        finally:
+            self._connections.remove(address)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer = self._hub.add_peer()
         if (protocol := FrameProtocol.of(receive)) is not None:
             peer.write = protocol.write_frame
@@ -79,7 +85,6 @@ class Socket:
         finally:
             PEERS.labels(self.kind).dec()
             self._hub.remove_peer(peer)
-            self._connections.remove(address)
 
     async def _read(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
         try:
@@ -148,7 +153,7 @@ class VisitorSocket(Socket):
         if not await self._is_fresh(token):
             raise Refused("token", "The token was used before.")
         if isinstance(hello, wire.Start):
-            session = await self._hub.start(peer, hello, token)
+            session = await self._hub.start(peer, hello, token, network(_address(scope)))
         else:
             session = await self._hub.resume(peer, hello, token)
         try:
@@ -186,8 +191,7 @@ class VisitorSocket(Socket):
             return wait_s(len(frame))
 
         if (protocol := FrameProtocol.of(receive)) is not None:
-            protocol.take = take
-            protocol.forget_handshake()
+            protocol.take_frames(take)
         while True:
             message = await _next(receive)
             frame = message.get("bytes")
@@ -241,6 +245,8 @@ class AgentSocket(Socket):
         place = (agent.group, hello.key)
         # Two agents are two, whatever they say of their ends, and visitors learn nothing of it.
         end = auth.end_of(agent, hello.end, self._secret)
+        if (protocol := FrameProtocol.of(receive)) is not None:
+            protocol.forget_handshake()
         seat = await self._hub.join(peer, place, end, agent.user, agent.name or agent.user)
         lost = True
         try:
@@ -253,8 +259,6 @@ class AgentSocket(Socket):
 
     async def _follow(self, receive: Receive, seat: Seat) -> NoReturn:
         messages = Allowance(AGENT_MESSAGES_PER_S, AGENT_BURST, time.monotonic())
-        if (protocol := FrameProtocol.of(receive)) is not None:
-            protocol.forget_handshake()
         while True:
             message = wire.decode_from_agent(_text(await _next(receive)))
             if not isinstance(message, wire.Said | wire.Acknowledged):
@@ -276,6 +280,10 @@ def _text(message: Message) -> str:
     if not isinstance(text, str):
         raise Malformed("a control message must be text")
     return text
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _header(scope: Scope, name: bytes) -> str:

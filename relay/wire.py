@@ -20,7 +20,9 @@ MAX_PAYLOAD_BYTES: Final = 65_536
 MAX_CONTROL_BYTES: Final = MAX_PAYLOAD_BYTES + 4_096
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
 
-Text = Annotated[str, Meta(max_length=256)]
+# No control characters: a page title has none, and databases take not all of them.
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*\Z"
+Text = Annotated[str, Meta(max_length=256, pattern=PRINTABLE)]
 SessionKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}\Z")]
 # Made by the one it stands for: unguessable, and the same over all its connections.
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
@@ -39,8 +41,8 @@ class Browser(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """Where the visitor is."""
 
-    url: Annotated[str, Meta(max_length=8192)] = ""
-    title: Annotated[str, Meta(max_length=1024)] = ""
+    url: Annotated[str, Meta(max_length=8192, pattern=PRINTABLE)] = ""
+    title: Annotated[str, Meta(max_length=1024, pattern=PRINTABLE)] = ""
     browser: Browser = Browser()
     visitorversion: Text = ""
 
@@ -48,10 +50,10 @@ class Page(msgspec.Struct, frozen=True):
 class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of the visitor; the limits of the public API."""
 
-    visitorid: Annotated[str, Meta(max_length=50)] = ""
-    name: Annotated[str, Meta(max_length=63)] = ""
-    email: Annotated[str, Meta(max_length=127)] = ""
-    phone: Annotated[str, Meta(max_length=31)] = ""
+    visitorid: Annotated[str, Meta(max_length=50, pattern=PRINTABLE)] = ""
+    name: Annotated[str, Meta(max_length=63, pattern=PRINTABLE)] = ""
+    email: Annotated[str, Meta(max_length=127, pattern=PRINTABLE)] = ""
+    phone: Annotated[str, Meta(max_length=31, pattern=PRINTABLE)] = ""
 
 
 class KnownPerson(Person, frozen=True, omit_defaults=True):
@@ -253,9 +255,13 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Sessions(msgspec.Struct, tag="sessions", frozen=True):
-    """The answer to watch: all sessions of the group, again at each change."""
+    """The answer to watch: the group's newest sessions, again at each change.
+
+    more: how many there are beside.
+    """
 
     sessions: list[Listed]
+    more: int = 0
 
 
 # -- relay to both -------------------------------------------------------------------------------

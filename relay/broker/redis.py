@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
-from collections import defaultdict
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ PREFIX: Final = "cobrowse:"
 PRESENCE_S: Final = 3.0
 PRESENCE_EVERY_S: Final = 0.75
 ASK_TIMEOUT_S: Final = 2.0
+SILENCE_S: Final = 5.0
 RETRY_S: Final = 0.25
 # What waits for Redis; past it the oldest goes, and reset() is called when Redis is back.
 BACKLOG_CAP_BYTES: Final = 16 * 1024 * 1024
@@ -62,8 +64,9 @@ class RedisBroker:
         self._listener = redis.asyncio.from_url(url, socket_timeout=None, **options)
         self._claim = self._redis.register_script(_CLAIM)
         self._give = self._redis.register_script(_GIVE)
-        self._outgoing: defaultdict[str, list[bytes]] = defaultdict(list)
+        self._outgoing: list[tuple[str, bytes]] = []
         self._outgoing_bytes = 0
+        self._heard_at = 0.0
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._was_lost = False
@@ -85,9 +88,12 @@ class RedisBroker:
 
     async def close(self) -> None:
         await self._flush_once()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            # Again and again: redis-py takes a cancellation for a timeout of its own now and then.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.1)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._redis.delete(f"{PREFIX}relay:{self.relay}")
         await self._redis.aclose()
@@ -104,7 +110,7 @@ class RedisBroker:
     def _put(self, channel: str, message: bytes) -> None:
         if self._outgoing_bytes > BACKLOG_CAP_BYTES:
             self._lose()
-        self._outgoing[channel].append(message)
+        self._outgoing.append((channel, message))
         self._outgoing_bytes += len(message)
         self._wake.set()
 
@@ -123,13 +129,15 @@ class RedisBroker:
                 await asyncio.sleep(RETRY_S)
 
     async def _flush_once(self) -> bool:
-        outgoing, self._outgoing = self._outgoing, defaultdict(list)
+        outgoing, self._outgoing = self._outgoing, []
         self._outgoing_bytes = 0
         if not outgoing:
             return True
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for channel, messages in outgoing.items():
+                # In their order, also across channels.
+                for channel, run in itertools.groupby(outgoing, key=lambda item: item[0]):
+                    messages = [message for _, message in run]
                     pipeline.publish(channel, _encode([self.relay.encode(), *messages]))
                 await pipeline.execute()
         except (RedisError, OSError, TimeoutError):
@@ -146,6 +154,7 @@ class RedisBroker:
                         self._was_lost = False
                         self._reset()
                     async for item in channel.listen():
+                        self._heard_at = time.monotonic()
                         if item["type"] == "subscribe":
                             listening.set()
                         elif item["type"] == "message":
@@ -189,13 +198,22 @@ class RedisBroker:
         await self._redis.set(f"{PREFIX}relay:{self.relay}", "1", px=int(PRESENCE_S * 1000))
 
     async def _keep_presence(self) -> None:
+        told_at = time.monotonic()
         while True:
             await asyncio.sleep(PRESENCE_EVERY_S)
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._tell_presence()
-                if self._was_lost:
+                # To ourselves, so that a line that is dead without telling is found.
+                await self._redis.publish(f"{PREFIX}to:{self.relay}", _encode([b""]))
+                now = time.monotonic()
+                if self._was_lost or now - told_at > PRESENCE_S:
+                    # Stopped for so long, this relay has been taken for dead.
                     self._was_lost = False
                     self._reset()
+                told_at = now
+                if now - self._heard_at > SILENCE_S:
+                    await self._listener.connection_pool.disconnect()
+                    self._heard_at = now
 
     async def spend(self, token_id: str, lifetime_s: int) -> bool:
         async with _asking():

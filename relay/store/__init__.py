@@ -12,6 +12,10 @@ class StoreError(Exception):
     """The store cannot be reached, or cannot write."""
 
 
+class BadRecord(StoreError):
+    """One of the records is not what the store can hold."""
+
+
 class Record(msgspec.Struct, kw_only=True):
     """A session as it is written down. ended: Unix seconds; None while it may go on."""
 
@@ -30,9 +34,10 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
     async def put(self, records: Collection[Record]) -> None:
-        """Write records, all or none, over what is known of these sessions.
+        """Write records, all or none, over what is known of these sessions. Raises: BadRecord too.
 
-        An older revision changes nothing: a relay that let a session go may write last.
+        An older revision changes nothing, nor does any after the end: a relay that let a session
+        go may write last.
         """
 
     async def live(self) -> list[Record]:

@@ -9,7 +9,7 @@ from relay.store import Record
 
 
 class MemoryStore:
-    """Ended sessions are forgotten at once: there is nobody to read them."""
+    """Another relay cannot read them, and the next one neither."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
@@ -25,7 +25,9 @@ class MemoryStore:
         for record in records:
             copy = msgspec.convert(msgspec.to_builtins(record), Record)
             known = self._records.get(record.saved.id)
-            if known is None or known.saved.revision < record.saved.revision:
+            if known is None or (
+                known.ended is None and known.saved.revision < record.saved.revision
+            ):
                 self._records[record.saved.id] = copy
 
     async def live(self) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -18,8 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from relay import wire
 from relay.session import Attendance, Saved
-from relay.store import Record, StoreError
+from relay.store import BadRecord, Record, StoreError
 from relay.store.tables import agents, sessions, spent
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -132,7 +135,10 @@ class SqlStore:
                 present = sa.select(agents).where(agents.c.session_id.in_(ids))
                 joined = (await connection.execute(present.order_by(agents.c.joined))).all()
             for row in rows:
-                yield _record(row, [a for a in joined if a.session_id == row.id])
+                try:
+                    yield _record(row, [a for a in joined if a.session_id == row.id])
+                except msgspec.MsgspecError:
+                    logger.error("a record of another version is left out")
             offset += len(rows)
             if len(rows) < PAGE_ROWS:
                 return
@@ -143,7 +149,9 @@ class SqlStore:
         statement = make(table)
         keys = [column.name for column in table.primary_key]
         values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
-        older = table.c.revision < statement.excluded.revision
+        older: Any = table.c.revision < statement.excluded.revision
+        if table is sessions:
+            older &= table.c.ended.is_(None)
         return statement.on_conflict_do_update(index_elements=keys, set_=values, where=older)
 
     @contextlib.asynccontextmanager
@@ -151,11 +159,27 @@ class SqlStore:
         try:
             async with self._engine.begin() as connection:
                 yield connection
+        except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError) as error:
+            kind = BadRecord if _is_about_data(error) else StoreError
+            raise kind(_reason(error)) from None
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            # The statement and its values stay out of it: they name people.
-            cause = getattr(error, "orig", None) or error
-            text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-            raise StoreError(text) from None
+            raise StoreError(_reason(error)) from None
+
+
+def _is_about_data(error: sa.exc.StatementError) -> bool:
+    if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError):
+        return True
+    # asyncpg's own refusals of a value, before anything is sent
+    return isinstance(error.orig, ValueError | UnicodeError)
+
+
+def _reason(error: BaseException) -> str:
+    """Without the statement and its values, which name people."""
+    cause = getattr(error, "orig", None) or error
+    is_sqlite = isinstance(getattr(cause, "__cause__", cause), sqlite3.Error) or isinstance(
+        cause, sqlite3.Error
+    )
+    return str(cause).splitlines()[0] if is_sqlite and str(cause) else type(cause).__name__
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -47,6 +47,7 @@ trusted_peers = []
 connections = 100
 connections_per_address = 10
 sessions = 50
+sessions_per_address = 5
 wrong_keys = 5
 messages_per_s = 50
 bytes_per_s = 1e6

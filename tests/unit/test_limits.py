@@ -30,17 +30,17 @@ def test_connections_are_counted_by_address_and_in_all() -> None:
 
 def test_each_wrong_key_makes_the_next_answer_later() -> None:
     wrong = WrongKeys(8)
-    delays = []
-    for _ in range(8):
-        delays.append(wrong.delay_s("a", 0.0))
-        wrong.add("a", 0.0)
+    delays = [wrong.add("a", 0.0) for _ in range(8)]
     assert delays == [0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
     with pytest.raises(TooMuch):
-        wrong.delay_s("a", 0.0)
-    assert wrong.delay_s("b", 0.0) == 0.0
-    assert wrong.delay_s("a", FORGET_S + 1) == 0.0
-    wrong.add("a", FORGET_S + 1)
-    assert wrong.delay_s("a", FORGET_S + 1) == 0.25
+        wrong.add("a", 0.0)
+    assert wrong.add("b", 0.0) == 0.0
+    assert wrong.add("a", FORGET_S + 1) == 0.0
+    assert wrong.add("a", FORGET_S + 1) == 0.25
+    wrong.forgive("a")
+    wrong.forgive("a")
+    wrong.forgive("nobody")
+    assert wrong.add("a", FORGET_S + 2) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("group_id", sa.String(64), nullable=False),
         sa.Column("session_key", sa.String(50), nullable=False),
         sa.Column("visitorid", sa.String(50), nullable=False),
@@ -33,7 +33,7 @@ def upgrade() -> None:
         "agents",
         sa.Column("session_id", sa.String(32), primary_key=True),
         sa.Column("agent_end", sa.String(64), primary_key=True),
-        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("user_id", sa.String(256), nullable=False),
         sa.Column("name", sa.String(256), nullable=False),
         sa.Column("joined", sa.Double, nullable=False),
