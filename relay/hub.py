@@ -38,6 +38,8 @@ BEAT_S: Final = 5.0
 BEATS_AT_ONCE: Final = 50
 # One frame of so many is timed.
 TIMED_FRAMES: Final = 64
+# How long the relays have to say who owns what, after the broker was away.
+HOLD_OFF_S: Final = 4.0
 # How long a relay that stops waits for its records to be written.
 DRAIN_PATIENCE_S: Final = 3.0
 
@@ -102,7 +104,7 @@ class Hub:
                 self._seat(session, seat)
 
     async def adopt(self) -> None:
-        """Take up sessions whose relay is dead. Raises: StoreError, BrokerError."""
+        """Take up sessions whose relay is dead. Raises: StoreError, BrokerError, Unavailable."""
         await self._registry.adopt()
 
     def session_at(self, place: Place) -> Session | None:
@@ -407,6 +409,7 @@ class Hub:
 
     def reset(self) -> None:
         """The broker was away: what was said meanwhile is lost, and others may own our sessions."""
+        self._registry.hold_off(HOLD_OFF_S)
         self._later("find each other again", self._find_again())
 
     async def _find_again(self) -> None:
@@ -416,6 +419,7 @@ class Hub:
             await self._check_owner(session.place)
             if self._registry.owns(session):
                 self._own(session)
+        await asyncio.sleep(HOLD_OFF_S)
         await self._rejoin()
 
     async def _rejoin(self) -> None:

@@ -64,6 +64,7 @@ class Registry:
         # Of those that have begun here. An address is kept in memory only, while it counts.
         self._by_address: Counter[str] = Counter()
         self._addresses: dict[str, str] = {}
+        self._hold_until = 0.0
         self._locks: dict[Place, tuple[asyncio.Lock, int]] = {}
 
     def __len__(self) -> int:
@@ -185,6 +186,7 @@ class Registry:
         """
         if (session := self.get(place)) is not None or not self._broker.is_shared:
             return session or ""
+        self._check_hold()
         try:
             owner = await self._broker.owner(place)
             if owner not in ("", self._broker.relay):
@@ -195,12 +197,24 @@ class Registry:
             raise Unavailable from error
 
     async def adopt(self) -> None:
-        """Take up all sessions whose relay is dead. Raises: StoreError, BrokerError."""
+        """Take up all sessions whose relay is dead.
+
+        Raises: StoreError, BrokerError, Unavailable.
+        """
+        self._check_hold()
         for record in await self._store.live():
             place = record.saved.place
             if record.saved.group in self._groups and place not in self._sessions:
                 async with self.moving(place):
                     await self._adopted(place)
+
+    def hold_off(self, seconds: float) -> None:
+        """Take nothing up for so long: the broker may have forgotten who owns what."""
+        self._hold_until = time.monotonic() + seconds
+
+    def _check_hold(self) -> None:
+        if time.monotonic() < self._hold_until:
+            raise Unavailable
 
     async def _adopted(self, place: Place) -> Session | None:
         """The session of a place, if it is ours or nobody's. Raises: StoreError, BrokerError."""

@@ -124,6 +124,13 @@ class Peer:
             assert closed.rcvd is not None
             return closed.rcvd.code
 
+    def peek(self, seconds: float) -> str | bytes | None:
+        """The next message as it is, if one comes in this time."""
+        try:
+            return self._connection.recv(timeout=seconds)
+        except TimeoutError:
+            return None
+
     def is_refused(self) -> bool:
         """Whether the relay has closed it at once."""
         try:

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from typing import Any
 from urllib.parse import quote
@@ -252,3 +253,26 @@ def test_records_tell_what_was_and_the_log_tells_nothing_of_it(
         assert secret not in log
     for line in log.splitlines():
         assert {"time", "level", "logger", "message"} <= json.loads(line).keys()
+
+
+def test_many_wrong_keys_at_once_are_no_better(relay: Relay) -> None:
+    address = "198.51.100.99"
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(get, relay, page(key="$1$99$wrong"), address) for _ in range(20)]
+        answers = [answer.result()[0] for answer in asked]
+    assert sorted(answers) == [403] * 4 + [429] * 16
+
+
+@pytest.mark.parametrize("field", ["name", "email", "phone", "visitorid", "terms"])
+def test_what_no_database_takes_is_not_taken(relay: Relay, field: str) -> None:
+    hostile = "a\u0000b"
+    hello = {"terms": hostile} if field == "terms" else {"person": {field: hostile}}
+    assert relay.visitor(cookie=f"nul {field}", **hello).close_code() == Close.MALFORMED
+    visitor = relay.visitor(cookie=f"nul {field}")
+    started = visitor.get()
+    visitor.send({"type": "page", "page": {"url": "http://x/", "title": hostile}})
+    assert visitor.close_code() == Close.MALFORMED
+    back = relay.visitor(cookie=f"nul {field}", ticket=started["ticket"])
+    assert back.get()["type"] == "continued"
+    back.send({"type": "stop"})
+    assert back.close_code() == Close.ENDED

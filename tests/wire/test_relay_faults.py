@@ -223,6 +223,39 @@ def test_upgrades_that_never_end_are_ended(process: Process, bystanders: Bystand
     settle(process.pid, files)
 
 
+def test_a_flood_of_pings_from_who_reads_nothing(process: Process, bystanders: Bystanders) -> None:
+    raw = upgrade(process.port)
+    before = rss_mb(process.pid)
+    pings = b"".join([b"\x89\xfd\0\0\0\0" + b"p" * 125] * 1000)
+    raw.settimeout(5)
+    with contextlib.suppress(OSError):
+        for _ in range(500):
+            raw.sendall(pings)
+    raw.close()
+    assert rss_mb(process.pid) - before < 20
+
+
+def test_a_message_in_crumbs(process: Process, bystanders: Bystanders) -> None:
+    raw = upgrade(process.port)
+    before = rss_mb(process.pid)
+    crumbs = b"\x01\x81\0\0\0\0x" + b"\x00\x81\0\0\0\0x" * 200_000
+    with contextlib.suppress(OSError):
+        raw.sendall(crumbs)
+    raw.close()
+    assert rss_mb(process.pid) - before < 20
+
+
+def test_before_it_is_known_who_it_is_nobody_may_send_much(process: Process) -> None:
+    raw = upgrade(process.port)
+    raw.sendall(b"\x82\xff" + struct.pack(">Q", 1 << 20) + b"\0\0\0\0")
+    got = b""
+    with contextlib.suppress(ConnectionError):
+        while chunk := raw.recv(4096):
+            got += chunk
+    assert struct.pack(">H", 1009) in got
+    raw.close()
+
+
 def fuzzed(random: random.Random) -> bytes | str:
     """A message that looks a little like one of ours."""
     good = random.choice(

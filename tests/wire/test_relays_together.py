@@ -194,3 +194,71 @@ def test_a_relay_that_was_killed_goes_on_where_it_was(
         agent.send({"type": "ack", "stream": STREAM, "seq": 4})
         assert visitor.get_until("ack")["end"] == shown["end"]
         assert relay.visitor(ticket=f"{key}.forged").get()["code"] == "ticket"
+
+
+def test_an_agent_that_comes_back_before_its_visitor_waits_for_it(
+    both: tuple[Process, Process, Relay, Relay],
+) -> None:
+    a, _, first, second = both
+    visitor, key = started(first)
+    agent = first.agent(key, end="comes-back-first")
+    agent.get_until("state")
+    os.kill(a.pid, signal.SIGTERM)
+    assert visitor.close_code() == agent.close_code() == Close.RESTARTING
+    agent = second.agent(key, end="comes-back-first")
+    assert agent.get_until("joined")["state"] == "away"
+    visitor = again(second, visitor.ticket)
+    visitor.send(keyframe(b"here again"))
+    while agent.get() != keyframe(b"here again"):
+        pass
+    visitor.send({"type": "stop"})
+    assert agent.close_code() == Close.ENDED
+
+
+@pytest.mark.parametrize("which", ["the visitor's", "the agent's"])
+def test_a_relay_that_stood_still_for_a_while(
+    both: tuple[Process, Process, Relay, Relay], which: str
+) -> None:
+    """Longer than it takes to be taken for dead, and then it goes on as if nothing had been."""
+    a, b, first, second = both
+    visitor, key = started(first)
+    agent = second.agent(key, end="stays-where-it-is")
+    agent.get_until("joined")
+    still = a.pid if which == "the visitor's" else b.pid
+    os.kill(still, signal.SIGSTOP)
+    time.sleep(6)
+    os.kill(still, signal.SIGCONT)
+    if which == "the visitor's":
+        # Another relay may have taken the session up: then its page comes back, wherever to.
+        visitor = comes_back(visitor, first)
+    deadline = time.monotonic() + 15
+    count = 0
+    while True:
+        count += 1
+        assert time.monotonic() < deadline
+        visitor.send(keyframe(f"{count}".encode()))
+        if frame_within(agent, 0.5) == keyframe(f"{count}".encode()):
+            break
+    visitor.send({"type": "stop"})
+    assert agent.close_code() == Close.ENDED
+
+
+def comes_back(visitor: Peer, relay: Relay) -> Peer:
+    """The same page, by its old line if that holds for some seconds, else by a new one."""
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        if visitor.is_refused():
+            assert visitor.close_code() in (Close.RESTARTING, 1011, 1006)
+            return again(relay, visitor.ticket)
+    return visitor
+
+
+def frame_within(agent: Peer, seconds: float) -> bytes | None:
+    """The last frame that comes in this time."""
+    last = None
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        message = agent.peek(left)
+        if isinstance(message, bytes):
+            last = message
+    return last
