@@ -12,15 +12,28 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
 from websockets.frames import Frame
+from websockets.protocol import OPEN
 
 from relay import wire
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
 
 HEAD_TIMEOUT_S: Final = 10.0
 FIRST_MAX_BYTES: Final = 4 * wire.MAX_CONTROL_BYTES  # characters may have four bytes
 # Of a message in fragments: browsers make large ones.
 MAX_PIECES: Final = 2_000
+
+
+# RFC 6455, section 5.2: the first byte of a whole binary message, and what the second may say.
+_BINARY: Final = 0x82
+_MASKED: Final = 0x80
+_TWO_BYTES: Final = 126
+_EIGHT_BYTES: Final = 127
+_MASKED_HEAD: Final = 6
 
 
 class _Queue:
@@ -88,7 +101,37 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if self.take is None or not event.fin or not self.queue.empty() or self.close_sent:
             super().handle_bytes(event)
             return
-        wait_s = self.take(bytes(event.data))
+        self._hand_on(bytes(event.data))
+
+    def data_received(self, data: bytes) -> None:
+        if self.take is not None and not self.frames and not self.conn.reader.buffer:
+            data = self._take_whole(data)
+        if data:
+            super().data_received(data)
+
+    def _take_whole(self, data: bytes) -> bytes:
+        """Take the binary messages at the start of what came, while they are of the plain sort.
+
+        Plain: whole, masked, in one piece, under 64 KiB. Returns the rest, for the parser that
+        takes all.
+        """
+        at = 0
+        while len(data) - at > _MASKED_HEAD and data[at] == _BINARY:
+            length, head = data[at + 1] - _MASKED, 2
+            if length == _TWO_BYTES:
+                length, head = int.from_bytes(data[at + 2 : at + 4], "big"), 4
+            start = at + head + 4
+            is_plain = 0 <= length < _TWO_BYTES or head == 4
+            if not is_plain or start + length > len(data):
+                break
+            if not self.queue.empty() or self.close_sent:
+                break
+            self._hand_on(apply_mask(data[start : start + length], data[start - 4 : start]))
+            at = start + length
+        return data[at:]
+
+    def _hand_on(self, frame: bytes) -> None:
+        wait_s = self.take(frame) if self.take is not None else 0.0
         if wait_s:
             if self._rest is None:
                 self.transport.pause_reading()
@@ -100,11 +143,16 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Send a binary message at once. False where that cannot be: then it must wait its turn."""
         if not self.writable.is_set() or self.close_sent or self.disconnected:
             return False
-        try:
-            self.conn.send_binary(frame)
-        except InvalidState:
+        if self.conn.state is not OPEN:
             return False
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        length = len(frame)
+        if length < _TWO_BYTES:
+            head = bytes((_BINARY, length))
+        elif length < 65_536:
+            head = bytes((_BINARY, _TWO_BYTES)) + length.to_bytes(2, "big")
+        else:
+            head = bytes((_BINARY, _EIGHT_BYTES)) + length.to_bytes(8, "big")
+        self.transport.write(head + frame)
         return True
 
     def forget_handshake(self) -> None:
