@@ -24,6 +24,8 @@ PRESENCE_EVERY_S: Final = 0.75
 ASK_TIMEOUT_S: Final = 2.0
 SILENCE_S: Final = 5.0
 RETRY_S: Final = 0.25
+# What is said in this time goes in one message: to say it costs more than to carry it.
+GATHER_S: Final = 0.002
 # What waits for Redis; past it the oldest goes, and reset() is called when Redis is back.
 BACKLOG_CAP_BYTES: Final = 16 * 1024 * 1024
 
@@ -123,6 +125,7 @@ class RedisBroker:
         """One message to Redis for all that has gathered for one relay meanwhile."""
         while True:
             await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
             self._wake.clear()
             if not await self._flush_once():
                 self._was_lost = True
