@@ -316,6 +316,34 @@ PROBES = [
           'at.querySelector("b").firstChild.data = "§"'),
     Probe("name of an attribute that goes", ALL, "<p class=m data-§=x>x</p>",
           after='at.firstChild.removeAttribute("data-§")'),
+    Probe("a component that renders again, with its slot in a hidden part", ALL, "<p><b>x</b></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML = "<slot></slot>"',
+          "at.firstChild.shadowRoot.innerHTML = '<i class=m><slot></slot></i>';"
+          'at.querySelector("b").firstChild.data = "§";'
+          'setTimeout(() => { at.querySelector("b").firstChild.data = "§ again" }, 200)'),
+    Probe("a hidden part put around a slot", ALL, "<p><b>x</b></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML = "<i><slot></slot></i>"',
+          "const { shadowRoot } = at.firstChild; const part = document.createElement('div');"
+          "part.className = 'm'; part.append(shadowRoot.firstChild); shadowRoot.append(part);"
+          'at.querySelector("b").firstChild.data = "§"'),
+    Probe("slots of other names", ALL, "<p><b slot=a>x</b></p>",
+          'at.firstChild.attachShadow({ mode: "open" }).innerHTML ='
+          "'<i class=m><slot name=z></slot></i><slot name=a></slot>'",
+          "const [z, a] = at.firstChild.shadowRoot.querySelectorAll('slot');"
+          "a.name = 'c'; z.name = 'a'; at.querySelector('b').firstChild.data = '§'"),
+    Probe("a slot that is passed on into a hidden part", ALL, "<p><b>x</b></p>",
+          'const outer = at.firstChild.attachShadow({ mode: "open" });'
+          'outer.innerHTML = "<section><slot></slot></section>";'
+          'outer.firstChild.attachShadow({ mode: "open" }).innerHTML = "<i><slot></slot></i>"',
+          "at.firstChild.shadowRoot.firstChild.shadowRoot.firstChild.className = 'm';"
+          'at.querySelector("b").firstChild.data = "§"'),
+    Probe("password shown by a copy, the field emptied", ALL,
+          '<input type=password value="§"><input>',
+          after="const [a, b] = at.children; b.value = `${a.value}!`; a.value = '';"
+          "b.dispatchEvent(new Event('input', { bubbles: true }))"),
+    Probe("password mirrored on another element", ALL,
+          "<style>[data-mirror]::after { content: attr(data-mirror) }</style>"
+          '<label data-mirror="§"><input type=password value="§"></label>'),
     # What the mode hides.
     Probe("field", FORMS, '<input value="§">'),
     Probe("field typed", FORMS, "<input>", after=TYPE),
@@ -476,6 +504,55 @@ def test_pictures_in_style_sheets_arrive_where_nothing_is_hidden(
     assert "qXshownZq" in text and "qXlaterZq" in text
 
 
+KEPT = """
+  <style>
+    @font-face { font-family: "Icons"; src: url(data:font/woff2;base64,AAAA); }
+    @property --tw-border-style { syntax: "*"; inherits: false; initial-value: solid; }
+    :root, :host { --icon-font: normal 900 1em/1 "Icons"; --body: "Inter", sans-serif; }
+    .not-yet { --dir: column; --icon: "\\f015"; }
+  </style><p class=glance_masked>x</p>
+"""
+
+
+def test_what_says_nothing_stays_in_style_sheets(stack: Stack, visitor: Page) -> None:
+    """Custom properties that frameworks and icon fonts live by."""
+    sent = everything_sent(visitor)
+    visitor.goto(stack.visitor_url + "/")
+    visitor.evaluate(
+        """(html) => {
+          document.head.insertAdjacentHTML("beforeend", html);
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(":root { --display: flex; --word: qXkeptZq }");
+          document.adoptedStyleSheets = [sheet];
+        }""",
+        KEPT,
+    )
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
+    until(visitor, "!!GLANCE.Cobrowse._internal.capture")
+    swept(visitor, sent, "begun")
+    text = readable(sent)
+    for kept in (
+        "initial-value: solid",
+        '--icon-font: normal 900 1em/1 \\"Icons\\"',
+        '--body: \\"Inter\\", sans-serif',
+        "--dir: column",
+        r'--icon: \"\\f015\"',
+        "--display: flex",
+        "--word: qXkeptZq",
+    ):
+        assert kept in text, kept
+    # A page may dispatch events of its own: what they are about is no field for that.
+    visitor.evaluate(
+        """() => {
+          document.body.dispatchEvent(new Event("input", { bubbles: true }));
+          document.dispatchEvent(new Event("input"));
+          document.body.append("qXstillZq");
+        }"""
+    )
+    swept(visitor, sent, "done")
+    assert "qXstillZq" in readable(sent)
+
+
 def test_a_hidden_page_sends_nothing_of_itself(
     masking: tuple[str, Stack], visitor: Page, agent: Page
 ) -> None:
@@ -571,6 +648,8 @@ def test_hidden_text_keeps_the_layout(
 
 
 CARDS = [
+    "4111    1111    1111    1111", "4111, 1111, 1111, 1111", "4111*1111*1111*1111",
+    "1 4111 1111 1111", "1 " * 220 + "4111 1111 1111 1111",
     "2223 0031 2200 3222", "2223003122003", "Card 4111 1111 1111 1111", "4111 1111 1111 1111 12/27",
     "4111\u20131111\u20131111\u20131111", "nr 4111 - 1111 - 1111 - 1111",
     "4111\u200b1111\u200b1111\u200b1111", "\uff14\uff11\uff11\uff11" * 4,

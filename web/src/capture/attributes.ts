@@ -87,6 +87,8 @@ function ofHtml({ element, tag, name, value, hidden, privacy }: Look): string | 
   if (PLAIN.has(name) || name.startsWith("aria-")) {
     return HAS_VALUE.has(tag) ? privacy.value(element, value) : value;
   }
+  // What a page copies from a field to show it elsewhere.
+  if (privacy.secrets.holdsSecret(value)) return undefined;
   return privacy.isKnown(name, "[") ? value : undefined;
 }
 

@@ -37,8 +37,10 @@ export class Changes {
     const texts = new Set<Text>();
     const attributes = new Map<Element, Set<string>>();
     const sheets = new Set<Element>();
+    const hosts = new Set<Element>();
     for (const record of records) {
       const { target } = record;
+      if (record.type !== "characterData") this.noteSlots(record, hosts);
       if (record.type === "characterData") {
         const parent = dom.parentNode(target);
         if (parent && dom.localName(parent as Element) === "style") sheets.add(parent as Element);
@@ -58,11 +60,17 @@ export class Changes {
       }
     }
     const before = this.numbers.next;
+    for (const node of came) if (dom.isElement(node)) this.privacy.secrets.lookFor(node);
     for (const element of attributes.keys()) this.noteStale(element, gone, came);
     if (this.privacy.dependsOnOthers) this.noteStaleByOthers(gone, came);
     this.noteDocuments(gone, came);
     this.remove(gone, came);
     this.serializer.begin(performance.now() + SLICE_MS);
+    if (hosts.size) {
+      // New slots first: what is shown in them is hidden with them.
+      for (const node of came) if (dom.hostAround(node)) this.insert(node, came);
+      this.recheckSlots(hosts);
+    }
     for (const node of came) this.insert(node, came);
     for (const text of texts) this.text(text, before);
     for (const [element, names] of attributes) {
@@ -94,11 +102,51 @@ export class Changes {
     if (first) this.add(parent, number, 0, first, null);
   }
 
+  /** Slots came, went, moved or have other names: what is shown where has changed. */
+  private noteSlots(record: MutationRecord, hosts: Set<Element>): void {
+    const host = dom.hostAround(record.target);
+    if (!host) return;
+    const nodes =
+      record.type === "attributes"
+        ? [record.target]
+        : [...record.addedNodes, ...record.removedNodes];
+    const concerns = (node: Node) =>
+      dom.isElement(node) &&
+      (record.type === "attributes" ? dom.localName(node) === "slot" : dom.holdsSlot(node));
+    if (nodes.some(concerns)) hosts.add(host);
+  }
+
+  /** Make the content of hosts again where it is hidden now, or is no longer; and so on outwards. */
+  recheckSlots(hosts: Iterable<Element>): void {
+    const stale = new Set<Node>();
+    for (const host of hosts) {
+      for (let at: Element | null = host; at; at = dom.hostAround(at)) {
+        if (this.numbers.of(at) && this.hasStaleChild(at)) stale.add(at);
+      }
+    }
+    if (stale.size) this.renew([...stale]);
+  }
+
+  private hasStaleChild(host: Element): boolean {
+    for (let node = dom.firstChild(host); node; node = dom.nextSibling(node)) {
+      if (dom.isElement(node)) {
+        if (this.numbers.of(node) && this.privacy.isStale(node)) return true;
+      } else if (dom.isText(node) && this.privacy.isSlottedIntoHidden(node)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private noteStale(element: Element, gone: Set<Node>, came: Set<Node>): void {
     if (!this.numbers.of(element) || !this.privacy.isStale(element)) return;
     // What is shown in a slot stands elsewhere, below the host.
-    const host = dom.holdsSlot(element) ? dom.hostAround(element) : null;
-    const stale = host && this.numbers.of(host) ? host : element;
+    let stale = element;
+    while (dom.holdsSlot(stale)) {
+      const host = dom.hostAround(stale);
+      if (!host || !this.numbers.of(host)) break;
+      stale = host;
+    }
     gone.add(stale);
     came.add(stale);
   }

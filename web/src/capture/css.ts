@@ -5,6 +5,7 @@ import type { About, Privacy } from "./privacy";
 
 // Unrolled: an alternation for each character would overflow the stack on a string of megabytes.
 const STRING = /"[^"\\\n]*(?:\\[\s\S][^"\\\n]*)*"|'[^'\\\n]*(?:\\[\s\S][^'\\\n]*)*'/;
+const STRINGS = new RegExp(STRING.source, "g");
 const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)/;
 const OPENING = /url\(|image-set\(/i;
 const TOKEN = new RegExp(
@@ -109,37 +110,63 @@ function endOfAddress(text: string, from: number, isList: boolean): number {
   return text.length;
 }
 
+let fonts = new Set<string>();
+
+/** Whether it is the name of a font that the page has. */
+function isFont(name: string): boolean {
+  const known = document.fonts as FontFaceSet | undefined;
+  if (known && typeof known.forEach === "function" && known.size !== fonts.size) {
+    fonts = new Set();
+    known.forEach((face) => {
+      fonts.add(face.family.replace(/^["']|["']$/g, ""));
+    });
+  }
+  return fonts.has(name);
+}
+
 /** A string as it may leave where words are hidden. */
 function withoutWord(string: string): string {
   const plain = string.replace(ESCAPE, (escaped, hex: string | undefined) => {
     const code = Number.parseInt(hex ?? "", 16);
     return hex ? (code < 0x110000 ? String.fromCodePoint(code) : "") : escaped.slice(1);
   });
-  return WORD.test(plain) ? '"•••"' : string;
+  return WORD.test(plain) && !isFont(plain.slice(1, -1)) ? '"•••"' : string;
 }
 
-/** Rules of a sheet as text, imported sheets in their place. "" for a sheet that may not be read. */
-export function sheetText(sheet: CSSStyleSheet, privacy: Privacy): string {
+type Root = Document | ShadowRoot;
+
+/**
+ * Rules of a sheet as text, imported sheets in their place. "" for a sheet that may not be read.
+ * root: whose elements they are about, for a sheet that no element owns.
+ */
+export function sheetText(sheet: CSSStyleSheet, privacy: Privacy, root?: Root): string {
   let rules: CSSRuleList;
   try {
     rules = sheet.cssRules;
   } catch {
     return ""; // another host's
   }
-  return rulesText(rules, privacy);
+  return rulesText(rules, privacy, (sheet.ownerNode?.getRootNode() as Root | undefined) ?? root);
 }
 
-export function rulesText(rules: CSSRuleList, privacy: Privacy, from = 0): string {
+export function rulesText(
+  rules: CSSRuleList,
+  privacy: Privacy,
+  root: Root | undefined,
+  from = 0,
+): string {
   const texts: string[] = [];
-  for (let at = from; at < rules.length; at++) texts.push(ruleText(rules[at] as CSSRule, privacy));
+  for (let at = from; at < rules.length; at++) {
+    texts.push(ruleText(rules[at] as CSSRule, privacy, root));
+  }
   return withoutAddresses(texts.join("\n"));
 }
 
-function ruleText(rule: CSSRule, privacy: Privacy): string {
-  if (rule.type === IMPORT_RULE) return importText(rule as CSSImportRule, privacy);
+function ruleText(rule: CSSRule, privacy: Privacy, root: Root | undefined): string {
+  if (rule.type === IMPORT_RULE) return importText(rule as CSSImportRule, privacy, root);
   const text = rule.cssText;
   // Most rules put no text into the page.
-  return needsCare(text) ? carefulText(rule, text, privacy) : text;
+  return needsCare(text) ? carefulText(rule, text, privacy, root) : text;
 }
 
 /** Whether a rule's text has strings, addresses or custom properties in it. */
@@ -147,9 +174,9 @@ function needsCare(text: string): boolean {
   return /["'\\]|data:|--[^\s:;(){}]*\s*:|counter-/.test(text);
 }
 
-function importText(rule: CSSImportRule, privacy: Privacy): string {
+function importText(rule: CSSImportRule, privacy: Privacy, root: Root | undefined): string {
   if (!rule.styleSheet) return "";
-  let text = sheetText(rule.styleSheet, privacy);
+  let text = sheetText(rule.styleSheet, privacy, root);
   if (rule.supportsText) text = `@supports ${rule.supportsText} {${text}}`;
   if (typeof rule.layerName === "string") text = `@layer ${rule.layerName} {${text}}`;
   const media = rule.media.mediaText;
@@ -161,15 +188,20 @@ function importText(rule: CSSImportRule, privacy: Privacy): string {
  * properties, where the rule is about something hidden or about nothing that is there; pictures, where
  * it is about something hidden, or about nothing that is there and they have words in them.
  */
-function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
+function carefulText(
+  rule: CSSRule,
+  text: string,
+  privacy: Privacy,
+  root: Root | undefined,
+): string {
   if (!privacy.hidesWords) return text;
   const nested = (rule as CSSGroupingRule).cssRules;
   if (rule.type === STYLE_RULE) {
     const style = rule as CSSStyleRule;
-    const inner = nested?.length ? `\n${rulesText(nested, privacy)}` : "";
+    const inner = nested?.length ? `\n${rulesText(nested, privacy, root)}` : "";
     let about: About | undefined;
     const subject = () => {
-      about ??= isNested(rule) ? "nothing" : privacy.subject(style.selectorText, rootOf(rule));
+      about ??= subjectOf(style, privacy, root);
       return about;
     };
     return `${style.selectorText} {${declarations(style.style.cssText, subject)}${inner}}`;
@@ -177,19 +209,24 @@ function carefulText(rule: CSSRule, text: string, privacy: Privacy): string {
   if (rule.type === FONT_FACE_RULE) return text;
   const { style } = rule as CSSKeyframeRule;
   if (!nested && style) {
-    const declared = declarations(style.cssText, () => "nothing");
+    const declared = declarations(style.cssText, () => "hidden");
     const { keyText } = rule as CSSKeyframeRule;
     return keyText ? `${keyText} {${declared}}` : declared; // nested ones have no head
   }
-  if (!nested) return cleaned(plainLetters(text), saysNothing, withoutWord).replace(INITIAL, "");
+  if (!nested) {
+    const kept = text.replace(INITIAL, (initial) => (isMeasure(initial) ? initial : ""));
+    return cleaned(plainLetters(kept), saysNothing, withoutWord);
+  }
   const head = text.slice(0, text.indexOf("{") + 1);
   if (/^@function/i.test(head)) return ""; // what it gives is no rule's
-  return `${cleaned(plainLetters(head), saysNothing, withoutWord)}\n${rulesText(nested, privacy)}\n}`;
+  return `${cleaned(plainLetters(head), saysNothing, withoutWord)}\n${rulesText(nested, privacy, root)}\n}`;
 }
 
 /** Properties whose strings are names of files and fonts, not words in the page. */
-/** What a registered property is at first, where that is more than a number or a colour. */
-const INITIAL = /initial-value:(?!\s*[#\d.+-][\w%.]*\s*;)[^;}]*/gi;
+/** What a registered property is at first. */
+const INITIAL = /initial-value:[^;}]*/gi;
+const FUNCTIONS =
+  /^(?:var|calc|rgba?|hsla?|oklch|oklab|lab|lch|color|color-mix|min|max|clamp|translate[xyz3d]*|scale[xyz3d]*|rotate[xyz3d]*|skew[xy]?|matrix3?d?|cubic-bezier|steps|linear-gradient|radial-gradient|conic-gradient|blur|drop-shadow|brightness|opacity|minmax|repeat|fit-content)$/i;
 const UNSEEN = /^(?:font|font-family|src|font-feature-settings|font-variation-settings|grid.*)$/;
 
 function declarations(text: string, subject: () => About): string {
@@ -200,7 +237,8 @@ function declarations(text: string, subject: () => About): string {
   for (const declaration of split(text)) {
     const name = declaration.slice(0, declaration.indexOf(":")).trim().toLowerCase();
     if (name.startsWith("--")) {
-      if (subject() === "shown" || isMeasure(declaration))
+      // Of what is not there yet, words that nothing can show do no harm, and are missed when it comes.
+      if (subject() !== "hidden" || isMeasure(declaration))
         out.push(withoutStrings(declaration, keeps));
     } else if (name.startsWith("counter-") && LONG_NUMBER.test(declaration)) {
       if (subject() === "shown") out.push(declaration);
@@ -215,33 +253,49 @@ function declarations(text: string, subject: () => About): string {
 /** Longer than lengths and counts are: it may be somebody's. */
 const LONG_NUMBER = /\d{5}/;
 
-/** A value of numbers, colours and references: it says nothing. */
+/** Properties whose keywords are CSS's own: what one of them takes says nothing. */
+const KEYWORDS = `display position border-style flex-direction flex-wrap align-items justify-content
+  text-align text-transform text-decoration-line font-weight font-style font-stretch font-variant-caps
+  white-space overflow visibility cursor object-fit background-repeat background-size
+  background-position box-sizing color transition-timing-function transform-origin mix-blend-mode
+  resize pointer-events user-select box-shadow font-size width`.split(/\s+/);
+const knownWords = new Map<string, boolean>();
+
+function isKeyword(word: string): boolean {
+  let known = knownWords.get(word);
+  if (known === undefined) {
+    known = KEYWORDS.some((property) => CSS.supports(property, word));
+    knownWords.set(word, known);
+  }
+  return known;
+}
+
+/** A value of numbers, colours, references, CSS's own words and signs: it says nothing. */
 function isMeasure(declaration: string): boolean {
   const value = declaration.slice(declaration.indexOf(":") + 1);
+  if (value.length >= 200) return false;
   const rest = value
+    .replace(STRINGS, (string) => (withoutWord(string) === string ? "" : string))
     .replace(/\bvar\(\s*--[\w-]+/g, "")
     .replace(/#[\da-f]{3,8}\b/gi, "")
     .replace(/[-+]?[\d.]+(?:%|[a-z]{1,4}\b)?/gi, "")
-    .replace(
-      /\b(?:var|calc|rgba?|hsla?|min|max|clamp|inherit|initial|none|auto|transparent)\b/gi,
-      "",
+    .replace(/[a-z][a-z-]*(?=\()/gi, (name) => (FUNCTIONS.test(name) ? "" : name))
+    .replace(/(^|[^\w-])([a-z][a-z-]*)(?![\w(-])/gi, (all, before: string, word: string) =>
+      isKeyword(word) ? before : all,
     );
-  const says =
-    /[\p{L}\p{N}\\"']/u.test(rest) || LONG_NUMBER.test(value.replace(/#[\da-f]+|\.\d+/gi, ""));
-  return !says && value.length < 200;
+  return (
+    !/[\p{L}\p{N}\\"']/u.test(rest) && !LONG_NUMBER.test(value.replace(/#[\da-f]+|\.\d+/gi, ""))
+  );
 }
 
-/** Whether what the rule is about depends on a rule around it. */
-function isNested(rule: CSSRule): boolean {
+/** What a rule is about: a nested one the same as the outermost around it. */
+function subjectOf(rule: CSSStyleRule, privacy: Privacy, root: Root | undefined): About {
+  let outermost = rule;
   for (let around = rule.parentRule; around; around = around.parentRule) {
-    if (around.type === STYLE_RULE || "start" in around) return true;
+    if (around.type === STYLE_RULE) outermost = around as CSSStyleRule;
+    else if ("start" in around) return "hidden"; // @scope
   }
-  return false;
-}
-
-/** The root whose elements a rule is about; undefined for an adopted or imported sheet's. */
-function rootOf(rule: CSSRule): Document | ShadowRoot | undefined {
-  return rule.parentStyleSheet?.ownerNode?.getRootNode() as Document | ShadowRoot | undefined;
+  return privacy.subject(outermost.selectorText, root);
 }
 
 /** Declarations of a style text: split at the semicolons outside strings and brackets. */

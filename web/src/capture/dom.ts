@@ -61,6 +61,13 @@ export function all(root: Document | ShadowRoot, selector: string): NodeListOf<E
   return find.call(root, selector) as NodeListOf<Element>;
 }
 
+const allInElement = Element.prototype.querySelectorAll;
+
+export function passwordsIn(place: Element | Document): NodeListOf<Element> {
+  const find = isElement(place) ? allInElement : allInDocument;
+  return find.call(place, "input[type=password i]") as NodeListOf<Element>;
+}
+
 const documentSheets = getter<Document, CSSStyleSheet[]>(Document.prototype, "adoptedStyleSheets");
 
 export function adoptedSheets(root: Document | ShadowRoot): CSSStyleSheet[] {
@@ -113,9 +120,9 @@ export function holdsSlot(element: Element): boolean {
   return localName(element) === "slot" || !!find.call(element, "slot");
 }
 
-/** The host of the shadow tree that an element is in. */
-export function hostAround(element: Element): Element | null {
-  let root: Node = element;
+/** The host of the shadow tree that a node is in. */
+export function hostAround(node: Node): Element | null {
+  let root: Node = node;
   for (let parent = parentNode(root); parent; parent = parentNode(parent)) root = parent;
   return nodeType(root) === FRAGMENT ? ((root as ShadowRoot).host ?? null) : null;
 }

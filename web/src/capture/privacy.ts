@@ -108,18 +108,32 @@ export class Privacy {
     return outside ? this.hidden.has(outside) : node.ownerDocument !== document;
   }
 
-  /** Whether a child of a shadow tree's host is shown in a slot that is hidden. */
+  /** Whether a child of a shadow tree's host is shown in a slot that is hidden, or will be. */
   isSlottedIntoHidden(node: Node): boolean {
     const host = parentNode(node);
     const root = host && isElement(host) && shadowOf(host, this.closed);
     if (!root) return false;
     const name = isElement(node) ? (attribute(node, "slot") ?? "") : "";
-    const slot = this.slotIn(root, name);
-    return !!slot && this.hidden.has(slot);
+    const slot = this.slotIn(root, name, node);
+    return (
+      !!slot && (this.hidden.has(slot) || !!closest(slot, this.selector) || this.isPassedOn(slot))
+    );
   }
 
-  /** The slot of a name, "" for the one without, in a shadow tree. */
-  private slotIn(root: ShadowRoot, name: string): Element | undefined {
+  /** Whether a slot is shown in a hidden slot of another shadow tree itself. */
+  private isPassedOn(slot: Element): boolean {
+    for (let at: Node | null = slot; at && isElement(at); at = parentNode(at)) {
+      if (this.isSlottedIntoHidden(at)) return true;
+    }
+    return false;
+  }
+
+  /** The slot of a name, "" for the one without, in a shadow tree; or to which a node is assigned. */
+  private slotIn(root: ShadowRoot, name: string, node?: Node): Element | undefined {
+    if (node && root.slotAssignment === "manual") {
+      const slots = [...all(root, "slot")] as HTMLSlotElement[];
+      return slots.find((slot) => slot.assignedNodes().includes(node as Element));
+    }
     return all(
       root,
       name ? `slot[name="${CSS.escape(name)}"]` : "slot:not([name]),slot[name='']",
@@ -159,7 +173,8 @@ export class Privacy {
 
   /** Someone writes into this: whatever made it editable, it is a field. True if it was not one. */
   isNewField(element: Element): boolean {
-    if (this.rules.mask !== "inputs" || this.hidden.has(element)) return false;
+    if (this.rules.mask !== "inputs" || !isElement(element) || this.hidden.has(element))
+      return false;
     this.secrets.add(element);
     return true;
   }
@@ -202,12 +217,24 @@ export class Privacy {
   }
 
   /** What a rule of a root's sheet is about. */
-  subject(selector: string, root: Document | ShadowRoot | undefined): About {
+  subject(selectors: string, root: Document | ShadowRoot | undefined): About {
     if (this.rules.mask === "text") return "hidden";
-    if (!root || /&|:scope|::part|::slotted|:host/.test(selector)) return "nothing";
+    if (!root) return "nothing";
     const outside = around(root);
     if (outside && this.hidden.has(outside)) return "hidden";
-    if (root === document && /^(?::root|html|body|\*)$/.test(selector.trim())) return "shown";
+    let about: About = "nothing";
+    for (const selector of selectors.split(/,(?![^([]*[)\]])/)) {
+      const one = this.subjectOfOne(selector.trim(), root);
+      if (one === "hidden") return one;
+      if (one === "shown") about = one;
+    }
+    return about;
+  }
+
+  private subjectOfOne(selector: string, root: Document | ShadowRoot): About {
+    if (/&|:scope|::part|::slotted/.test(selector)) return "hidden";
+    if (/^:host/.test(selector)) return root === document ? "nothing" : "shown";
+    if (root === document && /^(?::root|html|body|\*)$/.test(selector)) return "shown";
     try {
       const found = all(root, selector.replace(/::[\w-]+(?:\([^)]*\))?/g, ""));
       const isHidden = (element: Element) =>
@@ -215,7 +242,7 @@ export class Privacy {
       if (found.length === 0) return "nothing";
       return [...found].some(isHidden) ? "hidden" : "shown";
     } catch {
-      return "nothing";
+      return "hidden";
     }
   }
 

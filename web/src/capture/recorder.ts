@@ -109,6 +109,7 @@ export class Recorder implements Capture {
     queueMicrotask(() =>
       this.guard(() => {
         this.changes.renew([host]);
+        this.changes.recheckSlots([host]);
         this.goOn();
       }),
     );
@@ -143,6 +144,7 @@ export class Recorder implements Capture {
       this.outgoing.add(["hidden"]);
       return;
     }
+    this.privacy.secrets.lookFor(document);
     this.numbers.give(document);
     this.listen(document);
     this.serializer.readSheets(document);
@@ -268,13 +270,17 @@ export class Recorder implements Capture {
       listen(root, name, (event) => this.guard(() => act(event)), options);
     on("scroll", ({ target }) => target && this.scroll(target as Node));
     for (const name of ["beforeinput", "input"]) {
-      on(name, ({ target }) => target && this.written(target as Element)); // scripts cause the second
+      // Scripts cause the second, and may send either themselves: that says nothing of its target.
+      on(name, ({ target, isTrusted }) => isTrusted && target && this.written(target as Element));
     }
     for (const name of ["input", "change", "reset", "click", "keyup"]) {
       on(name, () => this.lookAtFields());
     }
     on("load", ({ target }) => target && this.loaded(target as Element));
-    if (dom.nodeType(root) !== dom.DOCUMENT_NODE) return;
+    if (dom.nodeType(root) !== dom.DOCUMENT_NODE) {
+      on("slotchange", () => this.changes.recheckSlots([(root as ShadowRoot).host]));
+      return;
+    }
     on("mousemove", (event) => this.mouse(event as MouseEvent));
     const view = (root as Document).defaultView;
     if (root === document) {

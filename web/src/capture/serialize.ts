@@ -256,7 +256,7 @@ export class Serializer {
 export function adoptedTexts(root: Document | ShadowRoot, privacy: Privacy): string[] {
   const texts: string[] = [];
   for (const sheet of dom.adoptedSheets(root)) {
-    const text = sheet.disabled ? "" : sheetText(sheet, privacy);
+    const text = sheet.disabled ? "" : sheetText(sheet, privacy, root);
     privacy.learn(text);
     texts.push(text);
   }

@@ -103,7 +103,7 @@ export class Sheets {
   private sendMore(element: Element, seen: Seen): void {
     const rules = rulesOf(seen.sheet);
     if (!rules) return;
-    const text = rulesText(rules, this.privacy, seen.length);
+    const text = rulesText(rules, this.privacy, element.getRootNode() as Root, seen.length);
     seen.length = rules.length;
     seen.last = rules[rules.length - 1];
     this.op(["rules", this.numbers.of(element), text]);
