@@ -536,7 +536,7 @@ def test_what_says_nothing_stays_in_style_sheets(stack: Stack, visitor: Page) ->
         '--icon-font: normal 900 1em/1 \\"Icons\\"',
         '--body: \\"Inter\\", sans-serif',
         "--dir: column",
-        r'--icon: \"\\f015\"',
+        r"--icon: \"\\f015\"",
         "--display: flex",
         "--word: qXkeptZq",
     ):
