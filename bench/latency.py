@@ -103,8 +103,8 @@ document.body.insertAdjacentHTML("beforeend",
   '<div id="probe">x</div><div id="rows"></div><input id="field">');
 """
 
-# As many as the relay keeps for a late agent.
-FRAMES = 1_500
+# As many as the relay gives a late agent before it asks for a keyframe instead.
+FRAMES = 390
 NODES = 10_000
 LARGE = """
 (nodes) => {

@@ -3,8 +3,9 @@
 from typing import Final
 
 REPLAY_CAP_BYTES: Final = 4 * 1024 * 1024
-# How many frames an agent's page applies while its agent takes it for coming up at once.
 REPLAY_CAP_FRAMES: Final = 2_000
+# An agent's page takes almost half a millisecond for each: with more it does not come up at once.
+REPLAY_LONG_FRAMES: Final = 400
 
 
 class ReplayBuffer:
@@ -15,9 +16,13 @@ class ReplayBuffer:
     """
 
     def __init__(
-        self, cap_bytes: int = REPLAY_CAP_BYTES, cap_frames: int = REPLAY_CAP_FRAMES
+        self,
+        cap_bytes: int = REPLAY_CAP_BYTES,
+        cap_frames: int = REPLAY_CAP_FRAMES,
+        long_frames: int = REPLAY_LONG_FRAMES,
     ) -> None:
         self._cap_bytes, self._cap_frames = cap_bytes, cap_frames
+        self._long_frames = long_frames
         self._frames: list[bytes] = []
         self._size_bytes = 0
 
@@ -28,11 +33,11 @@ class ReplayBuffer:
 
     @property
     def wants_keyframe(self) -> bool:
-        """A new keyframe would help: there is none, or three quarters of the room are used."""
+        """A new keyframe would help: there is none, the room runs short, or replay takes long."""
         return (
             not self._frames
             or self._size_bytes > self._cap_bytes * 3 // 4
-            or len(self._frames) > self._cap_frames * 3 // 4
+            or len(self._frames) > self._long_frames
         )
 
     def add(self, frame: bytes, *, keyframe: bool) -> None:

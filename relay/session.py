@@ -362,7 +362,9 @@ class Session:
         if known is None and self._visitor_peer is not None:
             # Last: a page that hears of it may say something to all agents at once.
             actions.append(Send((self._visitor_peer,), wire.AgentJoined(name)))
-        frames = self._replay.frames
+        # Where a fresh keyframe is quicker than what has gathered, and may be asked for.
+        is_quicker = self._replay.wants_keyframe and self._may_ask(now)
+        frames = [] if is_quicker else self._replay.frames
         actions += [Forward((peer,), f, keyframe=i == 0) for i, f in enumerate(frames)]
         return actions + changed + ([] if frames else self.needs_keyframe(now))
 
@@ -437,11 +439,15 @@ class Session:
         """Ask the visitor for a keyframe, at most one per KEYFRAME_GAP_S; else remember to."""
         if self._visitor_peer is None:
             return []  # the page that comes next sends one by itself
-        if now < self._keyframe_asked_at + KEYFRAME_GAP_S:
+        if not self._may_ask(now):
             self._keyframe_wanted = True
             return []
         self._keyframe_wanted, self._keyframe_asked_at = False, now
         return [Send((self._visitor_peer,), wire.SendKeyframe())]
+
+    def _may_ask(self, now: float) -> bool:
+        """Whether the visitor's page may be asked for a keyframe."""
+        return self._visitor_peer is not None and now >= self._keyframe_asked_at + KEYFRAME_GAP_S
 
     def end(self, reason: str, now: float) -> list[Action]:
         if self.state is State.ENDED:

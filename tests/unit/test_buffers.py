@@ -33,7 +33,7 @@ def test_replay_never_has_a_gap() -> None:
 
 
 def test_replay_is_short_in_number_too() -> None:
-    buffer = ReplayBuffer(cap_frames=4)
+    buffer = ReplayBuffer(cap_frames=4, long_frames=3)
     for name in (b"K", b"a", b"b"):
         buffer.add(name, keyframe=name == b"K")
     wants = [buffer.wants_keyframe]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from relay import wire
 from relay.errors import Close, Malformed
+from relay.replay import REPLAY_LONG_FRAMES
 from relay.session import (
     AGENT_GRACE_S,
     KEYFRAME_GAP_S,
@@ -115,6 +116,19 @@ def test_an_agent_comes_late_and_gets_all_since_the_keyframe() -> None:
     # The visitor hears of the agent and is not asked for anything.
     assert sent(actions, VISITOR) == [agents("Anna"), wire.AgentJoined("Anna")]
     assert sent(made.frame(VISITOR, second, 3.0), ANNA) == [second]
+
+
+def test_a_fresh_keyframe_is_asked_for_where_it_is_quicker() -> None:
+    made = session()
+    made.frame(VISITOR, keyframe(), 1.0)
+    for _ in range(REPLAY_LONG_FRAMES + 1):
+        made.frame(VISITOR, frame(), 1.0)
+    joined = join(made, ANNA, "Anna", 2.0)
+    assert not [m for m in sent(joined, ANNA) if isinstance(m, bytes)]
+    assert wire.SendKeyframe() in sent(joined, VISITOR)
+    # Not so soon again: then all that has gathered is better than nothing.
+    second = join(made, BERT, "Bert", 3.0)
+    assert len([m for m in sent(second, BERT) if isinstance(m, bytes)]) == REPLAY_LONG_FRAMES + 2
 
 
 def test_frames_of_the_page_before_are_not_replayed() -> None:
