@@ -56,7 +56,7 @@ class Hub:
         broker: Broker,
         records: Records,
         groups: Mapping[str, GroupRules],
-        caps: Caps = Caps(),  # noqa: B008, it cannot be changed
+        caps: Caps,
     ) -> None:
         self._store, self._broker, self._records = store, broker, records
         self._groups = groups
@@ -96,9 +96,6 @@ class Hub:
     def _own(self, session: Session) -> None:
         """A session is ours from now on: tell the other relays, and let its agents here in."""
         self._cluster.own(session.place)
-        self._seat_all(session)
-
-    def _seat_all(self, session: Session) -> None:
         for seat in self._cluster.seats_at(session.place):
             if seat.peer.number not in session.peers:
                 self._seat(session, seat)
