@@ -381,6 +381,7 @@ def test_a_listener_that_is_removed_hears_nothing(page: Page) -> None:
 
 
 def test_any_element_can_be_a_button(page: Page) -> None:
+    until(page, "GLANCE.Cobrowse._internal.ready")  # the loader comes after the page's load event
     page.evaluate(
         """document.body.insertAdjacentHTML("beforeend", `
              <ul><li glance_button="showButton"><a href="/branches" id=show><b>show</b></a></ul>
