@@ -6,9 +6,10 @@ It decides nothing about bytes itself: policy, splicing and header edits are pur
 
 import asyncio
 import logging
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -21,9 +22,22 @@ from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proxy_addon import cookies, headers, identity, page, policy, reverse, settings, take, token
+from proxy_addon import (
+    cookies,
+    headers,
+    identity,
+    naming,
+    page,
+    policy,
+    reverse,
+    settings,
+    take,
+    token,
+)
+from proxy_addon.assets import Coming
 from proxy_addon.coding import Body, body_for
 from proxy_addon.fields import Fields, Values, by_name, edited, tokens, without
+from proxy_addon.keeper import Keeper
 from proxy_addon.origins import (
     STANDARD_PORTS,
     address_of,
@@ -51,6 +65,12 @@ _NOT_FOR_THE_RELAY: Final = frozenset(
 _DEBUG_HEADER: Final = b"X-Cobrowse"
 _VISIT: Final = "cobrowse_visit"
 _SYNTHETIC: Final = "cobrowse_synthetic"
+_COMING: Final = "cobrowse_coming"
+_NAMED: Final = "cobrowse_named"
+# The visitor's requests to the relay that have a body.
+_POSTED: Final = frozenset({Ours.ASSETS, Ours.ASSET})
+_ASSETS_COOKIE_BYTES: Final = 16
+_ASSETS_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
 
 
 class Cobrowse:
@@ -61,6 +81,7 @@ class Cobrowse:
         self.outcomes = Outcomes()
         self._filter = policy.PageFilter([], [])
         self._sources: dict[str, dict[str, settings.CookieSource]] = {}
+        self._keeper = Keeper(settings.AssetSettings())
         self._snippets: SnippetMaker | None = None
         self._metrics: MetricsServer | None = None
         self._keep_host = False
@@ -86,6 +107,7 @@ class Cobrowse:
             ) from error
         self.settings = loaded
         self._filter = policy.PageFilter(loaded.proxy.include, loaded.proxy.exclude)
+        self._keeper = Keeper(loaded.proxy.assets)
         self._sources = {group: of.cookies.sources() for group, of in loaded.groups.items()}
         self._relay_was_up_at = float("-inf")
 
@@ -143,8 +165,10 @@ class Cobrowse:
     async def _answer(self, flow: HTTPFlow, ours: Ours) -> None:
         values = by_name(flow.request.headers.fields)
         try:
-            if _has_body(flow.request, values):
-                # None of ours has one, and mitmproxy would keep it all before it answered.
+            if ours in _POSTED and self._may_post(flow, values, ours):
+                await self._send_to_relay(flow, values, ours)
+            elif _has_body(flow.request, values):
+                # No other of ours has one, and mitmproxy would keep it all before it answered.
                 flow.kill()  # type: ignore[no-untyped-call, unused-ignore]
             elif ours is Ours.TOKEN:
                 self._answer_token(flow, values)
@@ -155,6 +179,48 @@ class Cobrowse:
         except Exception:
             self._let_go(flow)
             flow.response = _plain(400, "Bad request.\n")
+
+    def _may_post(self, flow: HTTPFlow, values: Values, ours: Ours) -> bool:
+        """Whether a page of this site names files, or gives one, of a size that can be taken."""
+        limit = self.settings.proxy.assets.file_mb * 1024 * 1024
+        if ours is Ours.ASSETS:
+            limit = naming.MAX_NAMED_BYTES
+        length = page.length_of(values)
+        origin, _ = self._visitor_origin(flow, values)
+        return (
+            flow.request.method == "POST"
+            and "transfer-encoding" not in values
+            and length is not None
+            and length <= limit
+            and values.get("origin") == origin
+        )
+
+    def request(self, flow: HTTPFlow) -> Awaitable[None] | None:
+        visitor = flow.metadata.pop(_NAMED, None)
+        return None if visitor is None else self._fill_in(flow, visitor)
+
+    async def _fill_in(self, flow: HTTPFlow, visitor: str) -> None:
+        """Put the files in the place of their names."""
+        try:
+            named = naming.read_named(flow.request.raw_content or b"")
+            query = dict(parse_qsl(urlsplit(flow.request.path).query))
+            # Some have to be decoded: that must not hold up other visitors' pages.
+            found = await asyncio.to_thread(
+                self._keeper.found,
+                visitor,
+                query.get("key", ""),
+                named,
+                time.monotonic(),
+                again="again" in query,
+            )
+            flow.request.raw_content = naming.packed(found)
+            flow.request.headers["Content-Length"] = str(len(flow.request.raw_content))
+            flow.request.headers["Content-Type"] = "application/msgpack"
+        except ValueError:
+            flow.response = _plain(400, "A list of addresses is expected.\n")
+        except Exception:
+            logger.exception("cobrowse: files are not given to the relay after an error of ours")
+            flow.response = _plain(503, "Try again.\n")
 
     def _send_to_site(self, flow: HTTPFlow) -> None:
         request = flow.request
@@ -176,11 +242,12 @@ class Cobrowse:
         if sides.upstream != origin and self.settings.proxy.reverse.referrers:
             edits = reverse.to_origin(values, sides)
         is_frame = policy.is_for_frame(values)
+        sent = cookies.read(fields) if "cookie" in values else {}
         found: dict[str, str] = {}
         if reason == policy.SPLICE:
             edits |= headers.for_navigation(values)
-            if not is_frame and "cookie" in values and self._sources[group_id]:
-                found = identity.from_cookies(cookies.read(fields), self._sources[group_id])
+            if not is_frame and self._sources[group_id]:
+                found = identity.from_cookies(sent, self._sources[group_id])
         # Host may have changed by now.
         request.headers.fields = edited(cookies.strip(request.headers.fields), edits)
         # A small upload is kept whole, so that an origin that answers before it has read it all
@@ -197,6 +264,9 @@ class Cobrowse:
             identity=found,
             is_frame=is_frame,
             varies_by=headers.telling_field(values),
+            assets_of=_assets_of(sent),
+            values=values,
+            has_cookies=bool(sent.keys() - cookies.OUR_COOKIES),
             reason=reason,
         )
 
@@ -223,9 +293,13 @@ class Cobrowse:
         """Point a request at the relay. False where the path is not asked for in the right way."""
         request = flow.request
         is_upgrade = "websocket" in tokens(values.get("upgrade", ""))
-        if request.method != "GET" or is_upgrade != (ours is Ours.SOCKET):
+        method = "POST" if ours in _POSTED else "GET"
+        if request.method != method or is_upgrade != (ours is Ours.SOCKET):
             return False
         if ours is not Ours.SOCKET and not await self._relay_is_up():
+            if ours in _POSTED:
+                flow.response = _plain(503, "The relay does not answer.\n")
+                return True
             if ours is Ours.SETTINGS:
                 flow.response = _plain(200, "null", "application/json")
                 return True
@@ -233,7 +307,10 @@ class Cobrowse:
             # that nothing was loaded, and tells whoever starts a session.
             flow.response = _plain(200, "", "text/javascript")
             return True
-        origin, host = self._visitor_origin(flow, values)
+        if ours is Ours.ASSETS:
+            flow.metadata[_NAMED] = _assets_of(cookies.read(request.headers.fields))
+        request.stream = ours is Ours.ASSET
+        origin, _ = self._visitor_origin(flow, values)
         peer = flow.client_conn.peername[0]
         if peer in self.settings.proxy.trusted_peers:
             peer = values.get("x-forwarded-for") or peer
@@ -363,6 +440,8 @@ class Cobrowse:
             if is_for_script and visit.group and policy.is_html(values):
                 fields = headers.varied(fields, visit.varies_by)
             response.headers.fields = self._told(fields, reason) if is_live else fields
+            if is_live and flow.request.method == "GET":
+                self._keep(flow, visit, values)
             return
         response.headers.fields = fields
         if not is_live:
@@ -377,7 +456,8 @@ class Cobrowse:
             chunked=version == "HTTP/1.1" and their_version != "HTTP/1.0",
             http10=version == "HTTP/1.0",
         )
-        response.headers.fields = self._told(prepared.fields, reason, prepared.policy_changes)
+        fields = self._told(prepared.fields, reason, prepared.policy_changes)
+        response.headers.fields = (*fields, *self._assets_cookie(visit))
         response.stream = self._way_of(
             body_for(prepared.codings, prepared.splicer),
             prepared.splicer,
@@ -412,8 +492,35 @@ class Cobrowse:
             logger.info("cobrowse: %s %s", where, change)
         return prepared
 
+    def _keep(self, flow: HTTPFlow, visit: Visit, values: Values) -> None:
+        """Agents may need this file, if its visitor starts a session."""
+        response = flow.response
+        assert response is not None
+        coming = self._keeper.coming(
+            visit, flow.request.path, response.status_code, values, time.monotonic()
+        )
+        if coming is not None:
+            flow.metadata[_COMING] = coming
+            response.stream = coming.feed
+
+    def _assets_cookie(self, visit: Visit) -> Fields:
+        """Tells the visitor's files from others', from the next request on."""
+        if visit.assets_of or visit.is_frame or not self._keeper.is_on:
+            return ()
+        value = secrets.token_urlsafe(_ASSETS_COOKIE_BYTES)
+        secure = "; Secure" if visit.sides.visitor.startswith("https:") else ""
+        cookie = f"{cookies.ASSETS_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        return ((b"Set-Cookie", cookie.encode("ascii")),)
+
     def response(self, flow: HTTPFlow) -> None:
-        """Splice a synthetic page, another addon's."""
+        coming: Coming | None = flow.metadata.pop(_COMING, None)
+        if coming is not None:
+            self._keeper.came(coming, time.monotonic())
+        else:
+            self._splice_synthetic(flow)
+
+    def _splice_synthetic(self, flow: HTTPFlow) -> None:
+        """Splice a page that another addon has made."""
         if not flow.metadata.pop(_SYNTHETIC, False):
             return
         response, visit = flow.response, flow.metadata[_VISIT]
@@ -486,6 +593,12 @@ class Cobrowse:
 
 def _nonce() -> str:
     return secrets.token_urlsafe(16)
+
+
+def _assets_of(sent: Mapping[str, bytes]) -> str:
+    """The visitor whose files pass, from a request's cookies; "" if not known yet."""
+    value = sent.get(cookies.ASSETS_COOKIE, b"")
+    return value.decode("ascii") if _ASSETS_COOKIE_VALUE.fullmatch(value) else ""
 
 
 def _has_body(request: Request, values: Values) -> bool:

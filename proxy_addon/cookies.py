@@ -10,8 +10,11 @@ from proxy_addon.fields import Fields
 SESSION_COOKIE: Final = "cobrowse_session"
 # Tells the relay that two requests come from one browser. HttpOnly: no script ever reads it.
 VISITOR_COOKIE: Final = "cobrowse_visitor"
+# Tells whose images and style sheets those are that pass here. HttpOnly. The browser sends it with
+# every request, the site never gets it, and it has nothing to do with the visitor cookie.
+ASSETS_COOKIE: Final = "cobrowse_assets"
 _ESCAPE: Final = re.compile(rb"\\(?:([0-3][0-7]{2})|(.))", re.DOTALL)
-OUR_COOKIES: Final = frozenset({SESSION_COOKIE, VISITOR_COOKIE})
+OUR_COOKIES: Final = frozenset({SESSION_COOKIE, VISITOR_COOKIE, ASSETS_COOKIE})
 
 
 def _unquoted(value: bytes) -> bytes:

@@ -23,6 +23,10 @@ class Visit:
     identity: dict[str, str]
     is_frame: bool
     varies_by: bytes  # see headers.varied()
+    # Whose files pass here: the value of the visitor's cookie for it, "" if there is none yet.
+    assets_of: str
+    values: Values
+    has_cookies: bool
     reason: str  # policy.SPLICE, or why the response stays as it is
 
 

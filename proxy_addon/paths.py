@@ -17,6 +17,8 @@ class Ours(Enum):
     UI = "ui.js"
     SETTINGS = "settings"
     TAKE = "take"
+    ASSETS = "assets"
+    ASSET = "asset"
     SOCKET = "socket"
     TOKEN = "token"
     UNKNOWN = ""

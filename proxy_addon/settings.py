@@ -81,6 +81,25 @@ class ReverseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = False
 
 
+class AssetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [proxy.assets]: images, fonts and style sheets that visitors got, kept for agents."""
+
+    memory_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_536,
+            description="Memory for all of them. 0: none are kept, and agents see only what the "
+            "visitor's page can read itself.",
+        ),
+    ] = 256
+    file_mb: Annotated[int, Meta(ge=1, le=64, description="Larger files are not kept.")] = 8
+    keep_s: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="How long a file is kept for a session to start."),
+    ] = 900
+
+
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [proxy]."""
 
@@ -132,6 +151,7 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(description="Tell in an `X-Cobrowse` header what happened to a page, and why."),
     ] = False
     reverse: ReverseSettings = ReverseSettings()
+    assets: AssetSettings = AssetSettings()
 
     def __post_init__(self) -> None:
         if not (self.prefix.startswith("/") and self.prefix.endswith("/") and len(self.prefix) > 2):

@@ -93,6 +93,13 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Agents do not see the part of addresses behind `?` and `#`."),
     ] = False
+    assets: Annotated[
+        bool,
+        Meta(
+            description="Agents see the page's own images, fonts and style sheets. If not, images "
+            "are empty boxes of their size, fonts the agent's own, and sheets of other hosts miss."
+        ),
+    ] = True
     trusted_domains: Annotated[
         list[str],
         Meta(

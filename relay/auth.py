@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import jwt
 import msgspec
@@ -127,6 +127,19 @@ def read_agent_token(token: str, secret: bytes, now: float) -> AgentToken:
 def make_agent_token(agent: AgentToken, secret: bytes) -> str:
     claims = {"aud": AGENT_AUDIENCE, **msgspec.structs.asdict(agent)}
     return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def make_asset_key(session: str, purpose: Literal["upload", "view"], secret: bytes) -> str:
+    """What opens the files of a session: its id, ".", a signature. session: 32 hex digits."""
+    signature = hmac.digest(secret, f"assets:{purpose}:{session}".encode(), hashlib.sha256)
+    return f"{session}.{base64.urlsafe_b64encode(signature).decode()[:32]}"
+
+
+def read_asset_key(key: str, purpose: Literal["upload", "view"], secret: bytes) -> str | None:
+    """The session's id; None for a key that is not genuine."""
+    session = key.partition(".")[0]
+    genuine = make_asset_key(session, purpose, secret)
+    return session if hmac.compare_digest(genuine.encode(), key.encode()) else None
 
 
 def end_of(agent: AgentToken, end: str, secret: bytes) -> str:

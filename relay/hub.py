@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Final
 
 from relay import cluster, wire
+from relay.assets import AssetError, AssetStore
 from relay.auth import VisitorToken
 from relay.broker import Broker, BrokerError, Place
 from relay.cluster import Cluster, RemotePeer, Seat
@@ -55,10 +56,12 @@ class Hub:
         store: Store,
         broker: Broker,
         records: Records,
+        assets: AssetStore,
         groups: Mapping[str, GroupRules],
         caps: Caps,
     ) -> None:
         self._store, self._broker, self._records = store, broker, records
+        self._assets = assets
         self._groups = groups
         self._cluster = Cluster(broker, self)
         self._registry = Registry(store, broker, groups, caps, self._own)
@@ -168,7 +171,7 @@ class Hub:
             terms=hello.terms,
         )
         group = self._groups[token.group]
-        session = Session(saved, time.monotonic(), group.limits, group.rules)
+        session = Session(saved, time.monotonic(), group.limits, *group.for_session(saved.id))
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         session.offer(token.visitor, ticket, handover)
         # Kept before anything is waited for: others who start meanwhile count it.
@@ -430,7 +433,7 @@ class Hub:
         async def run() -> None:
             try:
                 await work
-            except (BrokerError, StoreError, Unavailable) as error:
+            except (BrokerError, StoreError, AssetError, Unavailable) as error:
                 logger.warning("could not %s: %s", name, type(error).__name__)
             except Exception:
                 logger.exception("could not %s", name)
@@ -505,6 +508,7 @@ class Hub:
         if session.state is State.ENDED and self._registry.owns(session):
             self._registry.drop(session)
             self._later("release a key", self._registry.release_ended(session.place))
+            self._later("forget a session's files", self._assets.drop(session.saved.id))
         self._consoles.changed(session.saved.group)
 
     def _do(self, session: Session, action: Action) -> None:

@@ -28,7 +28,8 @@ STATIC_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
 # and nothing in it is fetched from anywhere; what it shows came through the socket.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:; media-src data: blob:; connect-src 'self' {socket}; "
+    "img-src {assets} data: blob:; font-src {assets} data:; media-src data: blob:; "
+    "connect-src 'self' {socket}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
@@ -139,7 +140,10 @@ class Pages:
     def _page(self, request: Request, template: str, status: int, **values: object) -> Response:
         text = self._templates.get_template(template).render(**values)
         socket_scheme = "wss" if request.url.scheme == "https" else "ws"
-        policy = _POLICY.format(socket=f"{socket_scheme}://{request.url.netloc}")
+        host = request.url.netloc
+        policy = _POLICY.format(
+            socket=f"{socket_scheme}://{host}", assets=f"{request.url.scheme}://{host}/assets/"
+        )
         return HTMLResponse(
             text,
             status,

@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from relay import wire
+from relay.auth import make_asset_key
 from relay.broker import Broker, BrokerError, Place
 from relay.cluster import Yielded
 from relay.errors import Refused, Unavailable
@@ -30,6 +33,15 @@ class GroupRules:
     rules: wire.Rules = wire.Rules()
     replaces: bool = False
     max_sessions: int = 5_000
+    # Of the keys to a session's files; b"" where agents get none.
+    asset_secret: bytes = b""
+
+    def for_session(self, session: str) -> tuple[wire.Rules, str]:
+        """The rules of one session, by its id, and where its agents find its files."""
+        if not self.asset_secret:
+            return self.rules, ""
+        upload, view = (make_asset_key(session, p, self.asset_secret) for p in ("upload", "view"))
+        return msgspec.structs.replace(self.rules, assets=upload), f"/assets/{view}/"
 
 
 @dataclass(frozen=True)
@@ -240,7 +252,12 @@ class Registry:
         saved.revision = (saved.revision // REVISIONS_AN_OWNER + 1) * REVISIONS_AN_OWNER
         group = self._groups.get(saved.group, GroupRules())
         session = Session.restored(
-            saved, record.seen, time.monotonic(), time.time(), group.limits, group.rules
+            saved,
+            record.seen,
+            time.monotonic(),
+            time.time(),
+            group.limits,
+            *group.for_session(saved.id),
         )
         self.keep(session)
         return session

@@ -17,6 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from relay import logs, wire
 from relay.account import AccountSettings
+from relay.asset_pages import AssetPages
+from relay.assets import AssetStore
+from relay.assets.memory import MemoryAssets
+from relay.assets.redis import RedisAssets
 from relay.broker import Broker, BrokerError
 from relay.broker.memory import MemoryBroker
 from relay.broker.redis import RedisBroker
@@ -55,17 +59,20 @@ class Relay:
         limits = settings.relay.limits
         self.store = make_store(settings)
         self.broker = _make_broker(settings.relay.broker)
+        self.assets = _make_assets(settings.relay.broker)
         self.records = Records(self.store, settings.relay.keep_days * 86_400)
         self.hub = Hub(
             self.store,
             self.broker,
             self.records,
-            {group: _rules(values) for group, values in settings.groups.items()},
+            self.assets,
+            {group: _rules(values, secret) for group, values in settings.groups.items()},
             Caps(limits.sessions, limits.sessions_per_address),
         )
         self.health = Health(settings, self.hub, self.broker, self.records)
         pages = Pages(settings, secret, self.store)
         visitors = VisitorPages(settings, secret, static)
+        assets = AssetPages(self.assets, secret)
         connections = Connections(limits.connections, limits.connections_per_address)
         agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
@@ -93,6 +100,9 @@ class Relay:
                 Route("/cobrowse/AgentView.aspx", pages.viewer),
                 Route("/agentjoin/AgentView.aspx", pages.viewer),
                 Route("/static/{name}", script),
+                Route("/assets/{key}/{asset}", assets.show),
+                Route("/visitor/assets", assets.name, methods=["POST"]),
+                Route("/visitor/asset", assets.give, methods=["POST"]),
                 Route("/visitor/settings", visitors.settings),
                 Route("/visitor/token", visitors.token, methods=["POST"]),
                 Route("/visitor/{name}", visitors.script),
@@ -126,6 +136,7 @@ class Relay:
     async def close(self) -> None:
         """After all sockets are closed."""
         await self.records.write_once()
+        await self.assets.close()
         await self.broker.close()
         await self.store.close()
 
@@ -196,7 +207,12 @@ def _make_broker(url: str) -> Broker:
     return MemoryBroker() if url == "memory:" else RedisBroker(url)
 
 
-def _rules(group: GroupSettings) -> GroupRules:
+def _make_assets(broker_url: str) -> AssetStore:
+    """Where the relays find each other's sessions, they find their files too."""
+    return MemoryAssets() if broker_url == "memory:" else RedisAssets(broker_url)
+
+
+def _rules(group: GroupSettings, secret: bytes) -> GroupRules:
     account: AccountSettings = group.settings
     return GroupRules(
         limits=Limits(account.waiting_s, account.away_s, account.idle_s, account.longest_s),
@@ -209,6 +225,7 @@ def _rules(group: GroupSettings) -> GroupRules:
         ),
         replaces=group.key_conflict == "replace",
         max_sessions=group.max_sessions,
+        asset_secret=secret if account.assets else b"",
     )
 
 

@@ -164,12 +164,15 @@ class Session:
     Args:
         saved: what it was when it was kept last; kept up to date.
         began: when it started, in seconds on a clock that never goes back.
+        rules: as the group's settings say, with this session's upload key.
+        assets: where agents find what was uploaded.
     """
 
     saved: Saved
     began: float
     limits: Limits = Limits()
     rules: wire.Rules = wire.Rules()
+    assets: str = ""
     state: State = State.WAITING
     reason: str = ""
     _agents: dict[str, _Agent] = field(default_factory=dict)
@@ -194,6 +197,7 @@ class Session:
         unix: float,
         limits: Limits,
         rules: wire.Rules,
+        assets: str,
     ) -> "Session":
         """A session whose relay is gone: everybody is away, and may come back.
 
@@ -201,7 +205,8 @@ class Session:
             seen: when it was alive last, in Unix seconds.
             now, unix: the same moment on the clock of `began` and in Unix seconds.
         """
-        session = cls(saved, now - max(0.0, unix - saved.started), limits, rules, State.AWAY)
+        began = now - max(0.0, unix - saved.started)
+        session = cls(saved, began, limits, rules, assets, State.AWAY)
         session._state_since = session._alive_at = now - max(0.0, unix - seen)
         for attendance in saved.attendances:
             if attendance.left is None:
@@ -356,7 +361,10 @@ class Session:
         changed = self._change(Change.AGENT_CAME, now)
         saved = self.saved
         actions.append(
-            Send((peer,), wire.Joined(saved.key, self.state.value, saved.page, saved.person))
+            Send(
+                (peer,),
+                wire.Joined(saved.key, self.state.value, saved.page, saved.person, self.assets),
+            )
         )
         actions += self._tell_agents()
         if known is None and self._visitor_peer is not None:

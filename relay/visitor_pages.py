@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from relay import auth
@@ -63,7 +63,7 @@ class VisitorPages:
         origin = request.headers.get("origin", "")
         group = parameters(request).get("group", "")
         known = self._settings.groups.get(group)
-        body = await _body(request)
+        body = await body_of(request, MAX_BODY_BYTES, BODY_TIMEOUT_S)
         if known is None or not known.tags or not re.fullmatch(r"https?://[^\s/]+", origin):
             return PlainTextResponse("Tags of this group are not accepted.\n", 403)
         if not _OWN_SECRET.fullmatch(body):
@@ -118,18 +118,18 @@ def file_response(request: Request, content: bytes, media_type: str) -> Response
     return Response(content, 200, headers, f"{media_type}; charset=utf-8")
 
 
-async def _body(request: Request) -> bytes:
-    """As much of a small body as says whether it is one; b"" if it takes too long to come."""
-    body = b""
+async def body_of(request: Request, cap_bytes: int, timeout_s: float) -> bytes:
+    """A body, or as much of it as is too much; b"" if it takes too long or its sender goes."""
+    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY_BYTES:
+                if len(body) > cap_bytes:
                     break
-    except TimeoutError:
+    except (TimeoutError, ClientDisconnect):
         return b""
-    return body
+    return bytes(body)
 
 
 def _public(account: AccountSettings) -> dict[str, object]:

@@ -160,7 +160,8 @@ class Rules(msgspec.Struct, frozen=True):
     """What of a page stays with the visitor, beside what always does.
 
     mask: none, inputs or text. selectors: CSS. pages: patterns of addresses.
-    title, query: whether they are hidden.
+    title, query: whether they are hidden. assets: the key with which the page gives agents its
+    images, fonts and style sheets; "" where they get none.
     """
 
     mask: str = "inputs"
@@ -168,6 +169,7 @@ class Rules(msgspec.Struct, frozen=True):
     pages: list[str] = []
     title: bool = False
     query: bool = False
+    assets: str = ""
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):
@@ -222,12 +224,16 @@ class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
 
 
 class Joined(msgspec.Struct, tag="joined", frozen=True):
-    """The answer to join: what is known so far. Frames follow from the newest keyframe on."""
+    """The answer to join: what is known so far. Frames follow from the newest keyframe on.
+
+    assets: path of the session's images, fonts and style sheets; "" where agents get none.
+    """
 
     key: str
     state: str
     page: Page
     person: KnownPerson
+    assets: str = ""
 
 
 class Navigate(msgspec.Struct, tag="navigate", frozen=True):

@@ -280,7 +280,7 @@ def test_a_session_that_is_kept_goes_on_elsewhere() -> None:
     kept = msgspec.json.decode(msgspec.json.encode(made.saved), type=Saved)
     assert b"ticket-1" not in msgspec.json.encode(kept)
     # The other relay's clock has nothing to do with this one's.
-    again = Session.restored(kept, 1_000_050.0, 7_000.0, 1_000_060.0, Limits(), RULES)
+    again = Session.restored(kept, 1_000_050.0, 7_000.0, 1_000_060.0, Limits(), RULES, "")
     assert again.state is State.AWAY
     assert again.accepts("digest", "ticket-1") and not again.accepts("digest", "ticket-2")
     back = resume(again, NEXT_VISITOR, "ticket-2", 7_001.0)
@@ -288,7 +288,7 @@ def test_a_session_that_is_kept_goes_on_elsewhere() -> None:
     assert again.listed(7_001.0).age_s == 61.0
     assert wire.AgentJoined("Anna") not in sent(join(again, ANNA, "Anna", 7_002.0), NEXT_VISITOR)
     # Nobody came in time: the minutes without a relay count.
-    late = Session.restored(kept, 1_000_000.0, 7_000.0, 1_000_599.0, Limits(), RULES)
+    late = Session.restored(kept, 1_000_000.0, 7_000.0, 1_000_599.0, Limits(), RULES, "")
     assert late.tick(7_000.0) == []
     late.tick(7_001.0)
     assert late.state is State.ENDED
@@ -298,7 +298,7 @@ def test_a_session_that_is_kept_goes_on_elsewhere() -> None:
 def test_a_clock_that_jumps_ends_nothing_that_runs(jump_s: float) -> None:
     kept = session().saved
     unix = 1_000_000.0 + min(0.0, jump_s)
-    again = Session.restored(kept, 1_000_000.0, 50.0, unix, Limits(), RULES)
+    again = Session.restored(kept, 1_000_000.0, 50.0, unix, Limits(), RULES, "")
     assert again.tick(51.0) == []
     resume(again, NEXT_VISITOR, "ticket-2", 52.0)
     assert again.tick(53.0) == [] and again.state is State.WAITING

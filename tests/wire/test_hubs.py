@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection
 import pytest
 
 from relay import wire
+from relay.assets.memory import MemoryAssets
 from relay.auth import VisitorToken
 from relay.broker.redis import RedisBroker
 from relay.errors import Close, Refused, Unavailable
@@ -56,7 +57,9 @@ class Side:
     def __init__(self, url: str, store: HeldStore) -> None:
         self.broker = RedisBroker(url)
         self.records = Records(store, 60)
-        self.hub = Hub(store, self.broker, self.records, {"12": GroupRules()}, Caps())
+        self.hub = Hub(
+            store, self.broker, self.records, MemoryAssets(), {"12": GroupRules()}, Caps()
+        )
 
     async def start(self) -> LocalPeer:
         peer = self.hub.add_peer()

@@ -77,7 +77,6 @@ export type Op =
   | ["adopted", root: number, texts: string[]]
   | ["field", node: number, field: Field]
   | ["scroll", node: number, x: number, y: number]
-  | ["source", node: number, data: string]
   | ["natural", node: number, width: number, height: number]
   /** over: the innermost element under the mouse, 0 for none. */
   | ["mouse", x: number, y: number, over: number]

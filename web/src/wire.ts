@@ -38,6 +38,8 @@ export interface Rules {
   title: boolean;
   /** The address's query and fragment are hidden. */
   query: boolean;
+  /** The key with which files are given to agents; "" where agents get none. */
+  assets: string;
 }
 
 /** What of a group's account settings visitors' pages need. */
@@ -150,7 +152,14 @@ export interface Listed {
 }
 
 export type ToAgent =
-  | { type: "joined"; key: string; state: SessionState; page: Page; person: KnownPerson }
+  | {
+      type: "joined";
+      key: string;
+      state: SessionState;
+      page: Page;
+      person: KnownPerson;
+      assets: string;
+    }
   | { type: "navigate"; page: Page; load: boolean }
   | SessionMessage
   | Acknowledged

@@ -124,6 +124,7 @@ test("what may be told of an address", () => {
     pages: ["/secret/*"],
     title: false,
     query: false,
+    assets: "",
   } as const;
   const open = { ...rules, selectors: [], pages: ["/secret/*"] };
   assert.equal(tellableAddress("https://u:p@a.test/x?q#h", open), "https://a.test/x?q#h");

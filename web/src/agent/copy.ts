@@ -12,12 +12,15 @@ import {
   type Op,
   type Tree,
 } from "../ops";
+import { HOVER, Styles } from "./sheets";
 
 /** Attributes that would fetch, lead away, run, or take the focus. */
 const NEVER =
   /^(?:on.*|src|srcset|srcdoc|data|action|formaction|ping|poster|background|http-equiv|content|sandbox|allow|autofocus|target|is|nonce|manifest|profile|codebase|archive|classid|lowsrc|dynsrc|imagesrcset|integrity)$/i;
+/** Attributes that show a file of the session. */
+const FILES =
+  /^(?:img src|input src|video poster|\w+ background|(?:image|use|feImage) (?:xlink:)?href)$/;
 const REFERENCE = /^(?:href|xlink:href)$/i;
-const HOVER = "cobrowse-hover";
 const HIDDEN_TEXT = "cobrowse-hidden";
 const HIDDEN_LINE = "cobrowse-line";
 
@@ -46,10 +49,14 @@ type Parent = Document | ShadowRoot | Element;
 export class Copy {
   readonly iframe: HTMLIFrameElement;
   readonly cursor: HTMLElement;
+  /** Where the session's files are. */
+  styles = new Styles("");
   private readonly decoder = new FrameDecoder<Op>();
   private nodes = new Map<number, Node>();
   private numbers = new WeakMap<Node, number>();
   private hovered: Element[] = [];
+  /** How often a style element's text was set: what comes late for an earlier one is dropped. */
+  private readonly written = new WeakMap<Element, number>();
 
   constructor(
     root: HTMLElement,
@@ -92,29 +99,24 @@ export class Copy {
         this.text(op[1], op[2]);
         break;
       case "attribute":
-        this.withElement(op[1], (element) => setAttribute(element, op[2], op[3]));
+        this.withElement(op[1], (element) => this.setAttribute(element, op[2], op[3]));
         break;
       case "css":
         this.withElement(op[1], (element) => {
-          element.textContent = withoutHover(op[2]);
+          this.setCss(element, op[2]);
         });
         break;
       case "rules":
-        this.withElement(op[1], (element) => element.append(withoutHover(op[2])));
+        this.withElement(op[1], (element) => element.append(this.styles.shown(op[2])));
         break;
       case "adopted":
-        adopt(this.nodes.get(op[1]), op[2]);
+        this.adopt(this.nodes.get(op[1]), op[2]);
         break;
       case "field":
         this.withElement(op[1], (element) => setField(element, op[2]));
         break;
       case "scroll":
         this.scroll(op[1], op[2], op[3]);
-        break;
-      case "source":
-        this.withElement(op[1], (element) => {
-          if (/^data:image\//.test(op[2])) element.setAttribute("src", op[2]);
-        });
         break;
       case "natural":
         this.withElement(op[1], (element) => setNatural(element, op[2], op[3]));
@@ -176,7 +178,7 @@ export class Copy {
     const element = createElement(page, tag, extra);
     this.keep(number, element);
     for (const name in attributes || {}) {
-      setAttribute(element, name, (attributes as Record<string, string>)[name] as string);
+      this.setAttribute(element, name, (attributes as Record<string, string>)[name] as string);
     }
     if (extra.shadow) {
       const number = counter.next++;
@@ -186,7 +188,7 @@ export class Copy {
         shadow.append(this.build(page, child, counter, after));
       }
       const { adopted } = extra.shadow;
-      adopt(shadow, ["", ...adopted]);
+      this.adopt(shadow, adopted);
     }
     if (extra.frame) this.frame(element, extra.frame, counter, after);
     for (const child of nodes || []) element.append(this.build(page, child, counter, after));
@@ -196,7 +198,7 @@ export class Copy {
 
   private furnish(element: Element, extra: Extra, after: (() => void)[]): void {
     const { css, natural, size, field } = extra;
-    if (css) element.textContent = withoutHover(css);
+    if (css) this.setCss(element, css);
     if (natural) setNatural(element, ...natural);
     if (size) hold(element as HTMLElement, ...size);
     // Options have to be there, and radio buttons among their likes.
@@ -217,7 +219,7 @@ export class Copy {
       if (!inner) return;
       empty(inner, frame.doctype);
       this.keep(number, inner);
-      adopt(inner, frame.adopted);
+      this.adopt(inner, frame.adopted);
       this.add(number, 0, number + 1, frame.nodes);
     });
   }
@@ -247,6 +249,51 @@ export class Copy {
     const fresh = typeof text === "string" ? page.createTextNode(text) : hiddenText(page, text);
     node.parentNode.replaceChild(fresh, node);
     this.keep(number, fresh);
+  }
+
+  private setAttribute(element: Element, name: string, value: string | null): void {
+    if (value === null && !(name === "style" && held.has(element))) {
+      element.removeAttribute(name);
+      return;
+    }
+    const shown = this.attributeValue(element, name, value ?? "");
+    if (shown === undefined) return;
+    try {
+      if (name === "xlink:href") {
+        element.setAttributeNS("http://www.w3.org/1999/xlink", name, shown);
+      } else {
+        element.setAttribute(name, shown);
+      }
+      const size = name === "style" && held.get(element);
+      if (size) hold(element as HTMLElement, ...size);
+    } catch {
+      // a name that only the parser can make
+    }
+  }
+
+  /** Undefined for what the copy must not have. */
+  private attributeValue(element: Element, name: string, value: string): string | undefined {
+    const { localName } = element;
+    if (FILES.test(`${localName} ${name}`)) {
+      const isOwn = /^data:(?:image\/|,$)/.test(value) || value.startsWith("#");
+      return isOwn ? value : this.styles.address(value);
+    }
+    if (NEVER.test(name) || (REFERENCE.test(name) && !value.startsWith("#"))) return undefined;
+    return value.includes("asset:") ? this.styles.shown(value) : value;
+  }
+
+  /** The rules of a style element. */
+  private setCss(element: Element, text: string): void {
+    const written = (this.written.get(element) ?? 0) + 1;
+    this.written.set(element, written);
+    element.textContent = this.styles.text(text, (whole) => {
+      if (this.written.get(element) === written) element.textContent = whole;
+    });
+  }
+
+  /** A root's adopted sheets, behind our own rules. */
+  private adopt(root: Node | undefined, texts: readonly string[]): void {
+    adopt(root, [OWN_RULES, ...texts.map((text) => this.styles.shown(text))]);
   }
 
   private withElement(number: number, act: (element: Element) => void): void {
@@ -320,7 +367,8 @@ function empty(page: Document, doctype: string): void {
   page.write(/^<!DOCTYPE [^<>]*>$/.test(doctype) ? doctype : "");
   page.close();
   page.documentElement?.remove();
-  adopt(page, []);
+  page.addEventListener("error", ({ target }) => setMissing(target as Element), true);
+  adopt(page, [OWN_RULES]);
 }
 
 function createElement(page: Document, tag: string, { ns, frame, css }: Extra): Element {
@@ -342,38 +390,16 @@ function attachShadow(element: Element): ShadowRoot | DocumentFragment {
   }
 }
 
-function setAttribute(element: Element, name: string, value: string | null): void {
-  if (value === null && !(name === "style" && held.has(element))) {
-    element.removeAttribute(name);
-    return;
-  }
-  value ??= "";
-  if (NEVER.test(name) || (REFERENCE.test(name) && !value.startsWith("#"))) return;
-  try {
-    if (name === "xlink:href") element.setAttributeNS("http://www.w3.org/1999/xlink", name, value);
-    else element.setAttribute(name, value);
-    const size = name === "style" && held.get(element);
-    if (size) hold(element as HTMLElement, ...size);
-  } catch {
-    // a name that only the parser can make
-  }
-}
-
 function adopt(root: Node | undefined, texts: readonly string[]): void {
   if (!root || !("adoptedStyleSheets" in root)) return;
   const page = (root.ownerDocument ?? root) as Document;
   const view = page.defaultView as (Window & typeof globalThis) | null;
   if (!view) return;
-  (root as Document).adoptedStyleSheets = [OWN_RULES, ...texts].map((text) => {
+  (root as Document).adoptedStyleSheets = texts.map((text) => {
     const sheet = new view.CSSStyleSheet();
-    sheet.replaceSync(withoutHover(text));
+    sheet.replaceSync(text);
     return sheet;
   });
-}
-
-/** The agent's own mouse must not hover: an attribute that we set is what the rules look for. */
-function withoutHover(text: string): string {
-  return text.replace(/(?<!\\):hover(?![\w-])/g, `[${HOVER}]`);
 }
 
 function hiddenText(page: Document, { widths, pre }: Hidden): Node {
@@ -408,14 +434,31 @@ function setField(element: Element, { v, c, i, s }: Field): void {
   }
 }
 
+const naturals = new WeakMap<Element, [width: number, height: number]>();
+
 /** A picture of the right size while the right one is not there. */
 function setNatural(element: Element, width: number, height: number): void {
-  const size = `width="${Number(width)}" height="${Number(height)}"`;
-  const blank = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" ${size}/>`)}`;
+  naturals.set(element, [width, height]);
   const name = element.localName === "video" ? "poster" : "src";
-  if (!element.getAttribute(name)?.startsWith("data:image/") || name === "poster") {
-    element.setAttribute(name, blank);
-  }
+  if (!element.hasAttribute(name)) element.setAttribute(name, drawing(width, height, ""));
+}
+
+/** What cannot be shown says so, where it has the room. */
+function setMissing(element: Element): void {
+  const natural = naturals.get(element);
+  const shown = element.getAttribute("src");
+  if (!natural || !shown || shown.startsWith("data:")) return;
+  const [width, height] = natural;
+  const label = `<rect width="100%" height="100%" fill="#8884" stroke="#888" stroke-dasharray="4"/>
+    <text x="50%" y="50%" font-family="sans-serif" font-size="12" fill="#555" text-anchor="middle"
+    dominant-baseline="middle">${width > 120 && height > 16 ? "image not available" : ""}</text>`;
+  element.setAttribute("src", drawing(width, height, label));
+}
+
+function drawing(width: number, height: number, content: string): string {
+  const size = `width="${Number(width)}" height="${Number(height)}"`;
+  const text = `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${content}</svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(text)}`;
 }
 
 /** Elements whose size is held, whatever their style attribute becomes. */

@@ -3,6 +3,7 @@ import { Messages, randomId } from "../messages";
 import type { SessionState, ToAgent } from "../wire";
 import { Copy } from "./copy";
 import { showPerson } from "./person";
+import { Styles } from "./sheets";
 import { connect, element, hideCredential, readBoot } from "./socket";
 
 const STATES: Record<SessionState, string> = {
@@ -74,6 +75,7 @@ function showPage(page: { title: string; url: string }): void {
 function onMessage(message: ToAgent): void {
   switch (message.type) {
     case "joined":
+      copy.styles = new Styles(message.assets);
       showPage(message.page);
       showPerson(element("visitor"), message.person);
       setState(message.state, STATES[message.state]);

@@ -1,7 +1,7 @@
 // What may leave of an element's attributes.
 import { HTML } from "../ops";
-import { withoutAddresses, withoutWords } from "./css";
-import { localName, namespaceOf } from "./dom";
+import { withAddresses, withoutWords } from "./css";
+import { baseOf, localName, namespaceOf } from "./dom";
 import type { Privacy } from "./privacy";
 
 /** What says nothing and is needed to look the same. Of a hidden element only this leaves. */
@@ -38,6 +38,10 @@ const LAYOUT =
   /^(?:display|position|float|clear|top|right|bottom|left|inset.*|(?:min-|max-)?(?:width|height|inline-size|block-size)|margin.*|padding.*|border-.*(?:width|style|radius|color|collapse|spacing)|box-sizing|overflow.*|flex-(?:grow|shrink|basis|direction|wrap)|justify-.*|align-.*|order|(?:row-|column-)?gap|font-(?:size|weight|style)|line-height|text-(?:align|indent)|white-space.*|vertical-align|visibility|opacity|z-index|transform|color|background-color|letter-spacing|word-spacing|aspect-ratio|direction|writing-mode|table-layout)$/;
 const KEYWORD =
   /^(?:|\d{1,5}(?:\.\d+)?%?|ltr|rtl|auto|left|right|center|top|bottom|middle|baseline|justify|hard|soft|off|true|false|plaintext-only|until-found|manual|hint|yes|no|text|search|tel|url|email|password|date|month|week|time|datetime-local|number|range|color|checkbox|radio|file|submit|image|reset|button|hidden|disabled|readonly|required|open|multiple|nowrap|inert|reversed|noshade)$/i;
+/** Elements that show a file from the first, beside images, and the attribute that names it. */
+const SHOWN: { [tag: string]: string } = { video: "poster", input: "src" };
+/** Foreign elements that show what they refer to. */
+const DRAWN = names("image use feImage");
 /** Elements that do nothing in the copy. */
 const IDLE = names("script meta base");
 
@@ -45,7 +49,8 @@ const IDLE = names("script meta base");
 const OWN: { [name: string]: (look: Look) => string | undefined } = {
   style: ({ element, value, hidden, privacy }) => {
     if (hidden) return shapeOnly(element);
-    return privacy.hidesWords ? withoutWords(value) : withoutAddresses(value);
+    const lead = privacy.lead(baseOf(element));
+    return privacy.hidesWords ? withoutWords(value, lead) : withAddresses(value, lead);
   },
   class: ({ value, hidden, privacy }) => (hidden ? privacy.knownTokens(value, ".") : value),
   id: ({ value, hidden, privacy }) =>
@@ -80,6 +85,9 @@ export function shownAttribute(
 function ofHtml({ element, tag, name, value, hidden, privacy }: Look): string | undefined {
   if (name === "name" && tag === "slot") return privacy.slotName(value, element);
   if (name === "href" && (tag === "a" || tag === "area")) return "#"; // :any-link
+  if (name === SHOWN[tag] || name === "background") {
+    return hidden || !value ? undefined : privacy.lead(baseOf(element))(value);
+  }
   if (NEVER.has(name)) return undefined;
   if (SHAPE.has(name)) return !hidden || KEYWORD.test(value) ? value : undefined;
   if (hidden) return undefined;
@@ -93,13 +101,16 @@ function ofHtml({ element, tag, name, value, hidden, privacy }: Look): string | 
 }
 
 /** SVG and MathML. */
-function ofForeign({ name, value, hidden, privacy }: Look): string | undefined {
-  if (REFERENCE.has(name)) return !hidden && value.startsWith("#") ? value : undefined;
+function ofForeign({ element, tag, name, value, hidden, privacy }: Look): string | undefined {
+  if (REFERENCE.has(name)) {
+    if (hidden || (!value.startsWith("#") && !DRAWN.has(tag))) return undefined;
+    return privacy.lead(baseOf(element))(value);
+  }
   if (NEVER.has(name.toLowerCase())) return undefined;
   if (hidden) return GEOMETRY.has(name.toLowerCase()) && MEASURE.test(value) ? value : undefined;
   if (STATE.test(name) && !privacy.isKnown(name, "[")) return undefined;
   if (ANIMATED.has(name) && /[:/?]/.test(value)) return undefined;
-  return withoutAddresses(value);
+  return withAddresses(value, privacy.lead(baseOf(element)));
 }
 
 /** Of an inline style, as the browser has read it, what gives shape and says nothing. */

@@ -1,6 +1,6 @@
 // The text of style sheets as it may leave: without addresses, and without words that rules put into
 // the page.
-import { localName } from "./dom";
+import { baseOf, localName } from "./dom";
 import type { About, Privacy } from "./privacy";
 
 // Unrolled: an alternation for each character would overflow the stack on a string of megabytes.
@@ -21,17 +21,17 @@ const STYLE_RULE = 1;
 const IMPORT_RULE = 3;
 const FONT_FACE_RULE = 5;
 
-/** Whether an address may stay in a text whose content it holds itself: data, or a part of the page. */
-type Keeps = (address: string) => boolean;
+/** What stands for an address that a style text names; undefined: nothing does. */
+export type Lead = (address: string) => string | undefined;
 
-/** A style text without the addresses that it names: the copy must ask the site for nothing. */
-export function withoutAddresses(written: string, keeps: Keeps = () => true): string {
+/** A style text with other addresses: the copy must ask the site for nothing. */
+export function withAddresses(written: string, lead: Lead): string {
   const text = plainLetters(written);
-  return OPENING.test(text) ? cleaned(text, keeps) : written;
+  return OPENING.test(text) ? cleaned(text, lead) : written;
 }
 
-/** Without comments, without the addresses that are not kept, and with other strings as word makes them. */
-function cleaned(text: string, keeps: Keeps, word = (string: string) => string): string {
+/** Without comments, with other addresses, and with other strings as word makes them. */
+function cleaned(text: string, lead: Lead, word = (string: string) => string): string {
   let out = "";
   let from = 0;
   TOKEN.lastIndex = 0;
@@ -43,10 +43,11 @@ function cleaned(text: string, keeps: Keeps, word = (string: string) => string):
       out += " ";
     } else if (token.endsWith("(")) {
       const isList = token.length > "url(".length;
-      from = TOKEN.lastIndex = endOfAddress(text, from, isList);
-      const address = text.slice(found.index, from);
-      const isInside = /^url\(\s*["']?(?:data:|#)/i.test(address);
-      out += isInside && keeps(address) ? address : "url(about:invalid)";
+      const end = endOfAddress(text, from, isList);
+      const inside = text.slice(from, end).replace(/\)$/, "");
+      out += isList ? `${token}${images(inside, lead)})` : address(inside, lead);
+      from = end;
+      TOKEN.lastIndex = end;
     } else {
       out += token.startsWith("\\") ? token : word(token);
     }
@@ -54,9 +55,36 @@ function cleaned(text: string, keeps: Keeps, word = (string: string) => string):
   return out + text.slice(from);
 }
 
-/** A style text without addresses, and without the strings of its custom properties. */
-export function withoutWords(written: string): string {
-  const text = withoutAddresses(written);
+/** What stands for url(), from what is between its brackets. */
+function address(inside: string, lead: Lead): string {
+  const written = unquoted(inside);
+  const other = lead(written);
+  if (other === written) return `url(${inside})`;
+  return other === undefined ? "url(about:invalid)" : `url("${other.replace(/["\\\n]/g, "")}")`;
+}
+
+/** What is in image-set(): its strings are addresses, but for those that name a type. */
+function images(inside: string, lead: Lead): string {
+  return cleaned(inside, lead, (string) =>
+    /^["']image\/[\w+.-]+["']$/.test(string) ? string : address(string, lead),
+  );
+}
+
+function unquoted(inside: string): string {
+  const text = inside.trim();
+  return unescaped(/^["']/.test(text) ? text.slice(1, -1) : text);
+}
+
+function unescaped(text: string): string {
+  return text.replace(ESCAPE, (escaped, hex: string | undefined) => {
+    const code = Number.parseInt(hex ?? "", 16);
+    return hex ? (code < 0x110000 ? String.fromCodePoint(code) : "") : escaped.slice(1);
+  });
+}
+
+/** A style text with other addresses, and without the strings of its custom properties. */
+export function withoutWords(written: string, lead: Lead): string {
+  const text = withAddresses(written, lead);
   if (!text.includes("--")) return text;
   const out = split(text).map((declaration) =>
     declaration.startsWith("--") ? withoutStrings(declaration) : declaration,
@@ -65,9 +93,18 @@ export function withoutWords(written: string): string {
 }
 
 /** The strings of a custom property go, as any element below may show them. Names of fonts stay. */
-function withoutStrings(declaration: string, keeps: Keeps = () => true): string {
+function withoutStrings(declaration: string, lead: Lead = same): string {
   const isFont = GENERIC_FONT.test(declaration);
-  return cleaned(plainLetters(declaration), keeps, isFont ? undefined : withoutWord);
+  return cleaned(plainLetters(declaration), lead, isFont ? undefined : withoutWord);
+}
+
+function same(address: string): string {
+  return address;
+}
+
+/** Those that hold no words. */
+function sayingNothing(address: string): string | undefined {
+  return saysNothing(address) ? address : undefined;
 }
 
 /** Letters that are written as escapes, as letters: "u\72l(" is "url(" to browsers. */
@@ -81,7 +118,7 @@ function plainLetters(text: string): string {
 
 /** Whether a picture in an address holds no words: then a rule about nothing yet may keep it. */
 function saysNothing(address: string): boolean {
-  if (!/^url\(\s*["']?data:image\/svg/i.test(address)) return true;
+  if (!/^data:image\/svg/i.test(address)) return true;
   try {
     const [, head = "", content = ""] = /data:([^,]*),([\s\S]*)/i.exec(address) ?? [];
     const drawing = /;\s*base64/i.test(head)
@@ -126,47 +163,63 @@ function isFont(name: string): boolean {
 
 /** A string as it may leave where words are hidden. */
 function withoutWord(string: string): string {
-  const plain = string.replace(ESCAPE, (escaped, hex: string | undefined) => {
-    const code = Number.parseInt(hex ?? "", 16);
-    return hex ? (code < 0x110000 ? String.fromCodePoint(code) : "") : escaped.slice(1);
-  });
+  const plain = unescaped(string);
   return WORD.test(plain) && !isFont(plain.slice(1, -1)) ? '"•••"' : string;
 }
 
 type Root = Document | ShadowRoot;
 
+/** Where a sheet is. root: whose elements it is about. base: what its addresses are relative to. */
+interface Place {
+  root: Root | undefined;
+  base: string;
+}
+
+/** An at-rule of ours, for a sheet that the page may not read: its file, and what it is relative to. */
+const UNREAD = "@cobrowse-sheet";
+
 /**
- * Rules of a sheet as text, imported sheets in their place. "" for a sheet that may not be read.
- * root: whose elements they are about, for a sheet that no element owns.
+ * Rules of a sheet as text, imported sheets in their place. root: whose elements they are about, for a
+ * sheet that no element owns.
  */
 export function sheetText(sheet: CSSStyleSheet, privacy: Privacy, root?: Root): string {
+  const owner = sheet.ownerNode;
+  const base = sheet.href ?? baseOf(owner ?? root ?? document);
   let rules: CSSRuleList;
   try {
     rules = sheet.cssRules;
   } catch {
-    return ""; // another host's
+    const file = sheet.href && privacy.lead(base)(sheet.href);
+    return file ? `${UNREAD} "${file}" "${base}";` : "";
   }
-  return rulesText(rules, privacy, (sheet.ownerNode?.getRootNode() as Root | undefined) ?? root);
+  return textOf(rules, privacy, { root: owner ? (owner.getRootNode() as Root) : root, base });
 }
 
-export function rulesText(
-  rules: CSSRuleList,
-  privacy: Privacy,
-  root: Root | undefined,
-  from = 0,
-): string {
+/** Rules from a number on as text. */
+export function laterRules(sheet: CSSStyleSheet, privacy: Privacy, from: number): string {
+  const owner = sheet.ownerNode as Element;
+  const place = { root: owner.getRootNode() as Root, base: sheet.href ?? baseOf(owner) };
+  return textOf(sheet.cssRules, privacy, place, from);
+}
+
+function textOf(rules: CSSRuleList, privacy: Privacy, place: Place, from = 0): string {
+  const text = rulesText(rules, privacy, place, from);
+  return withAddresses(text, privacy.lead(place.base));
+}
+
+function rulesText(rules: CSSRuleList, privacy: Privacy, place: Place, from = 0): string {
   const texts: string[] = [];
   for (let at = from; at < rules.length; at++) {
-    texts.push(ruleText(rules[at] as CSSRule, privacy, root));
+    texts.push(ruleText(rules[at] as CSSRule, privacy, place));
   }
-  return withoutAddresses(texts.join("\n"));
+  return texts.join("\n");
 }
 
-function ruleText(rule: CSSRule, privacy: Privacy, root: Root | undefined): string {
-  if (rule.type === IMPORT_RULE) return importText(rule as CSSImportRule, privacy, root);
+function ruleText(rule: CSSRule, privacy: Privacy, place: Place): string {
+  if (rule.type === IMPORT_RULE) return importText(rule as CSSImportRule, privacy, place);
   const text = rule.cssText;
   // Most rules put no text into the page.
-  return needsCare(text) ? carefulText(rule, text, privacy, root) : text;
+  return needsCare(text) ? carefulText(rule, text, privacy, place) : text;
 }
 
 /** Whether a rule's text has strings, addresses or custom properties in it. */
@@ -174,7 +227,7 @@ function needsCare(text: string): boolean {
   return /["'\\]|data:|--[^\s:;(){}]*\s*:|counter-/.test(text);
 }
 
-function importText(rule: CSSImportRule, privacy: Privacy, root: Root | undefined): string {
+function importText(rule: CSSImportRule, privacy: Privacy, { root }: Place): string {
   if (!rule.styleSheet) return "";
   let text = sheetText(rule.styleSheet, privacy, root);
   if (rule.supportsText) text = `@supports ${rule.supportsText} {${text}}`;
@@ -188,20 +241,15 @@ function importText(rule: CSSImportRule, privacy: Privacy, root: Root | undefine
  * properties, where the rule is about something hidden or about nothing that is there; pictures, where
  * it is about something hidden, or about nothing that is there and they have words in them.
  */
-function carefulText(
-  rule: CSSRule,
-  text: string,
-  privacy: Privacy,
-  root: Root | undefined,
-): string {
+function carefulText(rule: CSSRule, text: string, privacy: Privacy, place: Place): string {
   if (!privacy.hidesWords) return text;
   const nested = (rule as CSSGroupingRule).cssRules;
   if (rule.type === STYLE_RULE) {
     const style = rule as CSSStyleRule;
-    const inner = nested?.length ? `\n${rulesText(nested, privacy, root)}` : "";
+    const inner = nested?.length ? `\n${rulesText(nested, privacy, place)}` : "";
     let about: About | undefined;
     const subject = () => {
-      about ??= subjectOf(style, privacy, root);
+      about ??= subjectOf(style, privacy, place.root);
       return about;
     };
     return `${style.selectorText} {${declarations(style.style.cssText, subject)}${inner}}`;
@@ -215,11 +263,11 @@ function carefulText(
   }
   if (!nested) {
     const kept = text.replace(INITIAL, (initial) => (isMeasure(initial) ? initial : ""));
-    return cleaned(plainLetters(kept), saysNothing, withoutWord);
+    return cleaned(plainLetters(kept), sayingNothing, withoutWord);
   }
   const head = text.slice(0, text.indexOf("{") + 1);
   if (/^@function/i.test(head)) return ""; // what it gives is no rule's
-  return `${cleaned(plainLetters(head), saysNothing, withoutWord)}\n${rulesText(nested, privacy, root)}\n}`;
+  return `${cleaned(plainLetters(head), sayingNothing, withoutWord)}\n${rulesText(nested, privacy, place)}\n}`;
 }
 
 /** Properties whose strings are names of files and fonts, not words in the page. */
@@ -231,20 +279,22 @@ const UNSEEN = /^(?:font|font-family|src|font-feature-settings|font-variation-se
 
 function declarations(text: string, subject: () => About): string {
   const out: string[] = [];
-  const keeps = (address: string) =>
-    subject() === "shown" || (subject() === "nothing" && saysNothing(address));
+  const lead = (address: string) =>
+    subject() === "shown" || (subject() === "nothing" && saysNothing(address))
+      ? address
+      : undefined;
   // cssText has the shorthands that reading property by property would take apart.
   for (const declaration of split(text)) {
     const name = declaration.slice(0, declaration.indexOf(":")).trim().toLowerCase();
     if (name.startsWith("--")) {
       // Of what is not there yet, words that nothing can show do no harm, and are missed when it comes.
       if (subject() !== "hidden" || isMeasure(declaration))
-        out.push(withoutStrings(declaration, keeps));
+        out.push(withoutStrings(declaration, lead));
     } else if (name.startsWith("counter-") && LONG_NUMBER.test(declaration)) {
       if (subject() === "shown") out.push(declaration);
     } else {
       const word = UNSEEN.test(name) ? undefined : withoutWord;
-      out.push(cleaned(plainLetters(declaration), keeps, word));
+      out.push(cleaned(plainLetters(declaration), lead, word));
     }
   }
   return out.join(";");
@@ -330,7 +380,8 @@ export function ownSheetText(element: Element, sheet: CSSStyleSheet, privacy: Pr
     !/@import/i.test(written) &&
     !(privacy.hidesWords && needsCare(written)) &&
     isAsWritten(sheet, written);
-  return asWritten ? cleaned(plainLetters(written), () => true) : sheetText(sheet, privacy);
+  if (!asWritten) return sheetText(sheet, privacy);
+  return cleaned(plainLetters(written), privacy.lead(baseOf(element)));
 }
 
 function isAsWritten(sheet: CSSStyleSheet, written: string): boolean {

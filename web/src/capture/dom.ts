@@ -17,6 +17,7 @@ export const nodeType = getter<Node, number>(Node.prototype, "nodeType");
 export const isConnected = getter<Node, boolean>(Node.prototype, "isConnected");
 export const localName = getter<Element, string>(Element.prototype, "localName");
 export const namespaceOf = getter<Element, string | null>(Element.prototype, "namespaceURI");
+export const baseOf = getter<Node, string>(Node.prototype, "baseURI");
 export const scrollLeft = getter<Element, number>(Element.prototype, "scrollLeft");
 export const scrollTop = getter<Element, number>(Element.prototype, "scrollTop");
 export const documentElement = getter<Document, Element | null>(

@@ -6,7 +6,8 @@ import { Recorder } from "./recorder";
 const internal = (window as CobrowseWindow).GLANCE?.Cobrowse?._internal;
 if (internal) {
   internal.startMessages = (handlers, key) => new Messages(handlers, tabStorage(), key);
-  internal.startCapture = (sink, rules, seen) => new Recorder(sink, rules, seen, internal.closed);
+  internal.startCapture = (sink, rules, seen) =>
+    new Recorder(sink, rules, seen, internal.closed, internal.config.base);
 }
 
 function tabStorage(): Storage | undefined {

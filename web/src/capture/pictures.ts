@@ -1,19 +1,17 @@
-// Images as data, so that the agent's browser asks the site for nothing. They follow the keyframe, a few
-// at a time: to draw one takes longer than to copy hundreds of nodes.
+// Which files images show. An image's file is named when the browser has it.
 import type { Op } from "../ops";
-import { localName } from "./dom";
-import { imageData } from "./images";
+import { attribute, baseOf, localName } from "./dom";
+import { drawn, naturalSize } from "./images";
 import type { Numbers } from "./numbers";
 import type { Privacy } from "./privacy";
-import { naturalSize } from "./serialize";
 
-/** From one keyframe to the next; the relay takes frames of up to 8 MiB. */
-const BUDGET_BYTES = 3 * 1024 * 1024;
-const TURN_MS = 8;
+/** Longer data: addresses are files of their own, so that no keyframe has to carry them. */
+const MAX_DATA = 8_192;
+/** What an image shows whose file is broken. */
+const BROKEN = "data:,";
 
 export class Pictures {
   private waiting = new Set<Element>();
-  private bytes = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -24,7 +22,6 @@ export class Pictures {
 
   reset(): void {
     this.waiting = new Set();
-    this.bytes = 0;
   }
 
   stop(): void {
@@ -43,13 +40,8 @@ export class Pictures {
 
   private turn(): void {
     this.timer = undefined;
-    const end = performance.now() + TURN_MS;
-    for (const element of this.waiting) {
-      if (performance.now() > end) break;
-      this.waiting.delete(element);
-      this.send(element);
-    }
-    if (this.waiting.size) this.timer = setTimeout(() => this.turn());
+    for (const element of this.waiting) this.send(element);
+    this.waiting.clear();
   }
 
   private send(element: Element): void {
@@ -58,10 +50,18 @@ export class Pictures {
     const natural = naturalSize(element);
     if (natural) this.op(["natural", number, ...natural], `natural ${number}`);
     if (localName(element) !== "img" || this.privacy.isHidden(element)) return;
-    const data = imageData(element as HTMLImageElement);
-    // Images stop where they would make a keyframe too large to be sent at all.
-    if (!data || this.bytes + data.length > BUDGET_BYTES) return;
-    this.bytes += data.length;
-    this.op(["source", number, data], `source ${number}`);
+    const shown = this.shownBy(element as HTMLImageElement);
+    if (shown) this.op(["attribute", number, "src", shown], `src ${number}`);
+  }
+
+  /** Undefined while it is loading. */
+  private shownBy(image: HTMLImageElement): string | undefined {
+    const { currentSrc, complete } = image;
+    const address = currentSrc || attribute(image, "src");
+    if (!complete || !address) return undefined;
+    // Drawings may have no size of their own.
+    if (!image.naturalWidth && !/\.svg\b|^data:image\/svg/i.test(address)) return BROKEN;
+    if (/^data:image\//i.test(address) && address.length < MAX_DATA) return address;
+    return this.privacy.file(address, baseOf(image), () => drawn(image));
   }
 }

@@ -2,6 +2,8 @@
 
 import type { Rules } from "../wire";
 import { matchesAddress } from "./address";
+import type { Assets, Source } from "./assets";
+import type { Lead } from "./css";
 import {
   all,
   around,
@@ -48,6 +50,7 @@ export class Privacy {
     readonly rules: Rules,
     passwords: WeakSet<Node>,
     private readonly closed: WeakMap<Element, ShadowRoot>,
+    private readonly assets: Assets,
   ) {
     this.secrets = new Secrets(passwords);
     this.hidesWords = rules.mask !== "none" || rules.selectors.length > 0 || isMarked(document);
@@ -195,6 +198,18 @@ export class Privacy {
     // A number may be spread over several elements.
     const whole = editorAround(text.parentElement).textContent ?? "";
     return looksLikeCard(whole.length > MAX_EDITOR ? data : whole) ? MASK : data;
+  }
+
+  // -- addresses -------------------------------------------------------------------------------
+
+  /** What stands for the addresses in something that is shown. base: what they are relative to. */
+  lead(base: string): Lead {
+    return (address) => this.assets.name(address, base);
+  }
+
+  /** What stands for the address of a file of its own. source: another way to it. */
+  file(address: string, base: string, source: Source): string {
+    return this.assets.name(address, base, source);
   }
 
   // -- style sheets ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@ import type { Capture, Seen, Sink } from "../globals";
 import { on as listen } from "../native";
 import { DOCUMENT, type Field, type Op } from "../ops";
 import type { Rules } from "../wire";
+import { Assets } from "./assets";
 import { Changes } from "./changes";
 import * as dom from "./dom";
 import { fieldState } from "./fields";
@@ -27,6 +28,7 @@ type Root = Document | ShadowRoot;
 
 export class Recorder implements Capture {
   private readonly numbers = new Numbers();
+  private readonly assets: Assets;
   private readonly privacy: Privacy;
   private readonly outgoing: Outgoing;
   private readonly serializer: Serializer;
@@ -55,8 +57,10 @@ export class Recorder implements Capture {
     rules: Rules,
     seen: Seen,
     closed: WeakMap<Element, ShadowRoot>,
+    base: string,
   ) {
-    this.privacy = new Privacy(rules, seen.passwords, closed);
+    this.assets = new Assets(base, rules.assets);
+    this.privacy = new Privacy(rules, seen.passwords, closed, this.assets);
     this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
     const op = (op: Op, about?: string) => this.say(op, about);
     this.serializer = new Serializer(this.numbers, this.privacy, closed, seen.ignored, {
@@ -99,6 +103,7 @@ export class Recorder implements Capture {
     this.observer.disconnect();
     this.outgoing.close();
     this.pictures.stop();
+    this.assets.stop();
     clearTimeout(this.sweepTimer);
     clearTimeout(this.keyframeTimer);
   }
@@ -132,6 +137,7 @@ export class Recorder implements Capture {
     this.privacy.forgetSheets();
     this.sheets.reset();
     this.pictures.reset();
+    this.assets.reset();
     this.told = "";
     this.tellPage();
     this.isHidden = this.privacy.hidesPage(location.href);

@@ -14,6 +14,7 @@ import { ownSheetText, sheetText } from "./css";
 import * as dom from "./dom";
 import { fieldState, isField } from "./fields";
 import { hiddenText } from "./hidden";
+import { naturalSize } from "./images";
 import type { Numbers } from "./numbers";
 import type { Privacy } from "./privacy";
 
@@ -268,11 +269,4 @@ export function doctypeOf({ doctype }: Document): string {
   const { name, publicId, systemId } = doctype;
   const id = publicId ? ` PUBLIC "${publicId}"` : systemId ? " SYSTEM" : "";
   return `<!DOCTYPE ${name}${id}${systemId ? ` "${systemId}"` : ""}>`;
-}
-
-export function naturalSize(element: Element): [number, number] | undefined {
-  const { naturalWidth, naturalHeight } = element as HTMLImageElement;
-  if (naturalWidth) return [naturalWidth, naturalHeight];
-  const { videoWidth, videoHeight } = element as HTMLVideoElement;
-  return videoWidth ? [videoWidth, videoHeight] : undefined;
 }

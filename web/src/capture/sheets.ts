@@ -1,7 +1,7 @@
 // Style sheets that scripts edit. No event tells of it, and wrapping every method that can would put
 // us into the page's own calls: so what a sheet holds is looked at now and then.
 import type { Op } from "../ops";
-import { rulesText } from "./css";
+import { laterRules } from "./css";
 import { adoptedSheets } from "./dom";
 import type { Numbers } from "./numbers";
 import type { Privacy } from "./privacy";
@@ -101,9 +101,10 @@ export class Sheets {
   }
 
   private sendMore(element: Element, seen: Seen): void {
-    const rules = rulesOf(seen.sheet);
-    if (!rules) return;
-    const text = rulesText(rules, this.privacy, element.getRootNode() as Root, seen.length);
+    const { sheet } = seen;
+    const rules = rulesOf(sheet);
+    if (!sheet || !rules) return;
+    const text = laterRules(sheet, this.privacy, seen.length);
     seen.length = rules.length;
     seen.last = rules[rules.length - 1];
     this.op(["rules", this.numbers.of(element), text]);
