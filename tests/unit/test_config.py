@@ -30,6 +30,10 @@ cookie_secure = false
 csp = false
 keep_hsts = true
 keep_alt_svc = true
+[proxy.assets]
+memory_mb = 64
+file_mb = 4
+keep_s = 60
 [proxy.origins]
 "shop.test" = "http://10.0.0.2"
 [relay]
@@ -65,6 +69,7 @@ masked_elements = [{ selector = ".iban", label = "Account number" }, { selector 
 masked_pages = ["/account/*", "shop.test/admin*"]
 mask_title = true
 mask_query = true
+assets = false
 trusted_domains = ["chat.test", "*.help.test"]
 terms_first = false
 language = "de"

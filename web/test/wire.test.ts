@@ -1,7 +1,9 @@
 // The same vectors as tests/unit/test_wire.py: both languages mean the same bytes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import ids from "../../tests/cases/asset_ids.json";
 import vectors from "../../tests/cases/wire.json";
+import { assetId } from "../src/asset";
 import {
   type FromVisitor,
   mayReconnect,
@@ -22,6 +24,10 @@ test("frames", () => {
     assert.equal(Buffer.from(packFrame(frame)).toString("hex"), hex);
     assert.deepEqual(unpackFrame(new Uint8Array(Buffer.from(hex, "hex"))), frame);
   }
+});
+
+test("ids of files are those of the proxy", () => {
+  for (const [address, id] of Object.entries(ids)) assert.equal(assetId(address), id);
 });
 
 test("every message type is in the vectors", () => {
