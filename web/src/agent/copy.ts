@@ -443,15 +443,18 @@ function setNatural(element: Element, width: number, height: number): void {
   if (!element.hasAttribute(name)) element.setAttribute(name, drawing(width, height, ""));
 }
 
+const MISSING = "image not available";
+
 /** What cannot be shown says so, where it has the room. */
 function setMissing(element: Element): void {
   const natural = naturals.get(element);
   const shown = element.getAttribute("src");
   if (!natural || !shown || shown.startsWith("data:")) return;
   const [width, height] = natural;
-  const label = `<rect width="100%" height="100%" fill="#8884" stroke="#888" stroke-dasharray="4"/>
+  const label = `<title>${MISSING}</title>
+    <rect width="100%" height="100%" fill="#8884" stroke="#888" stroke-dasharray="4"/>
     <text x="50%" y="50%" font-family="sans-serif" font-size="12" fill="#555" text-anchor="middle"
-    dominant-baseline="middle">${width > 120 && height > 16 ? "image not available" : ""}</text>`;
+    dominant-baseline="middle">${width > 120 && height > 16 ? MISSING : ""}</text>`;
   element.setAttribute("src", drawing(width, height, label));
 }
 

@@ -140,22 +140,27 @@ export class Assets {
     if (!id || !address) return;
     this.inHand++;
     try {
-      const file = await this.file(id, address);
-      if (!file) {
-        this.absent.add(id);
-      } else {
-        const url = this.address("asset");
-        url.searchParams.set("id", id);
-        url.searchParams.set("type", file.type);
-        // Without a type, so that no other site's relay is asked first whether it may be sent.
-        const body = new Blob([file]);
-        await nativeFetch(url, { method: "POST", body, credentials: "same-origin" });
-      }
+      // Before it is asked for: that counts as loading, too.
+      const isThere = isLoaded(address) || this.sources.has(id);
+      const file = isThere ? await this.file(id, address) : undefined;
+      if (!file) this.absent.add(id);
+      // Nobody waits for what the browser shows and will not tell.
+      if (isThere) await this.send(id, file);
     } catch {
       this.absent.add(id); // the relay is away; the next keyframe names it again
     }
     this.inHand--;
     void this.giveNext();
+  }
+
+  /** An empty file says that there is none. */
+  private async send(id: string, file: Blob | undefined): Promise<void> {
+    const url = this.address("asset");
+    url.searchParams.set("id", id);
+    url.searchParams.set("type", file?.type ?? "");
+    // Without a type, so that no other site's relay is asked first whether it may be sent.
+    const body = new Blob(file ? [file] : []);
+    await nativeFetch(url, { method: "POST", body, credentials: "same-origin" });
   }
 
   private address(name: string): URL {
@@ -174,7 +179,6 @@ export class Assets {
 async function fromBrowser(address: string): Promise<Blob | undefined> {
   const isOwn = new URL(address).origin === location.origin;
   const isHere = /^(?:blob|data):/.test(address);
-  if (!isOwn && !isHere && !isLoaded(address)) return undefined;
   try {
     const response = await nativeFetch(
       new URL(address),
@@ -190,8 +194,9 @@ async function fromBrowser(address: string): Promise<Blob | undefined> {
   }
 }
 
-/** Whether the browser has had it for this page, and so has it in its cache. */
+/** Whether the browser has had it for this page, and so may have it in its cache. */
 function isLoaded(address: string): boolean {
+  if (/^(?:blob|data):/.test(address)) return true;
   return performance.getEntriesByName(address, "resource").length > 0;
 }
 

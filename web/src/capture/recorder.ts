@@ -282,7 +282,9 @@ export class Recorder implements Capture {
     for (const name of ["input", "change", "reset", "click", "keyup"]) {
       on(name, () => this.lookAtFields());
     }
-    on("load", ({ target }) => target && this.loaded(target as Element));
+    for (const name of ["load", "error"]) {
+      on(name, ({ target }) => target && this.loaded(target as Element));
+    }
     if (dom.nodeType(root) !== dom.DOCUMENT_NODE) {
       on("slotchange", () => this.changes.recheckSlots([(root as ShadowRoot).host]));
       return;
