@@ -28,7 +28,8 @@ SNAPSHOT: Final = """
     ["head", "script", "noscript", "style", "link", "meta", "base", "title", "template"]);
   const INSIDE = new Set(["canvas", "video", "audio", "object", "embed", "textarea"]);
   let count = 0;
-  const plain = (value) => value.replace(/url\\((?:"[^"]*"|[^)]*)\\)/g, "url()");
+  const plain = (value) => value.replace(/url\\((?:"[^"]*"|[^)]*)\\)/g, "url()")
+    .replace(/image-set\\((?:[^()]|\\(\\))*\\)/g, "url()");
   const number = (value) => Math.round(value * 10) / 10;
   const look = (view, element) => {
     const style = view.getComputedStyle(element);

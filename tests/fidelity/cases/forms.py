@@ -77,7 +77,7 @@ CASES = (
         ),
         Case(
             "a progress bar without an end",
-            """<style>progress:indeterminate { background: gold } progress { appearance: none; width: 300px;
+            """<style>progress:indeterminate { outline: 20px solid gold } progress { width: 300px; margin: 30px;
             height: 80px; border: 0 }</style><progress id=a value=1 max=2></progress><progress></progress>""",
             act="a.removeAttribute('value')",
         ),

@@ -143,7 +143,7 @@ CASES = (
             files={"a.png": (PNG, png(size=(3000, 2000)))},
         ),
         Case(
-            "moving pictures stand still",
+            "a GIF",
             f"{BIG}<img src=a.gif alt=''>",
             files={
                 "a.gif": (
@@ -458,8 +458,8 @@ CASES = (
         Case(
             "a drawing moves by itself",
             f"""{BIG}<svg viewBox="0 0 100 75" id=s><rect width=20 height=70 fill=teal><animate attributeName=width
-            to=90 begin=0s dur=0.1s fill=freeze /></rect></svg>""",
-            act="await new Promise((go) => setTimeout(go, 200)); s.setCurrentTime(5); s.pauseAnimations()",
+            to=90 begin=indefinite dur=0.1s fill=freeze id=n /></rect></svg>""",
+            act="n.beginElement(); await new Promise((go) => n.addEventListener('endEvent', go))",
         ),
         Case(
             "a formula",

@@ -282,7 +282,12 @@ CASES = (
             "a scrolled page under the mouse",
             """<style>p { height: 60px; margin: 0; background: gold } p:hover { background: teal }</style>"""
             + "<p>x</p>" * 40,
-            act=lambda page: (page.mouse.move(100, 30), page.mouse.wheel(0, 240)),
+            act=lambda page: (
+                page.mouse.move(100, 30),
+                page.mouse.wheel(0, 240),
+                page.wait_for_function("scrollY === 240"),
+                page.mouse.move(101, 31),
+            ),
         ),
     ),
     *group(
