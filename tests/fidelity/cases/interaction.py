@@ -123,7 +123,7 @@ CASES = (
         ),
         Case(
             "text in a textarea is selected",
-            "<textarea id=a style='font-size: 60px; outline: none'>select this text</textarea>",
+            "<textarea id=a style='font-size: 60px; outline: none; width: 500px'>select this text</textarea>",
             act="a.focus(); a.select()",
         ),
         Case(
