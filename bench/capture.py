@@ -102,22 +102,33 @@ async () => {
 """
 
 
-def build() -> None:
-    """Bundle each engine as one script for a page."""
+def install_peers() -> None:
     PEERS.mkdir(parents=True, exist_ok=True)
     if not (PEERS / "node_modules").is_dir():
         subprocess.run(["npm", "init", "-y"], cwd=PEERS, check=True, capture_output=True)
         subprocess.run(["npm", "install", "--no-audit", *PACKAGES], cwd=PEERS, check=True)
+
+
+def bundle(engine: str) -> Path:
+    """One script of an engine for a page."""
     esbuild = str(ROOT / "web" / "node_modules" / ".bin" / "esbuild")
+    source = next(HERE.glob(f"engines/{engine}.*"))
+    modules = ROOT / "web" / "node_modules" if engine == "ours" else PEERS / "node_modules"
+    made = PEERS / f"{engine}.js"
+    subprocess.run(
+        [esbuild, str(source), "--bundle", "--minify", "--format=iife", "--log-level=error",
+         f"--outfile={made}"],
+        check=True,
+        env={"NODE_PATH": str(modules), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+    )  # fmt: skip
+    return made
+
+
+def build() -> None:
+    """Bundle each engine."""
+    install_peers()
     for engine in ENGINES:
-        source = next(HERE.glob(f"engines/{engine}.*"))
-        modules = ROOT / "web" / "node_modules" if engine == "ours" else PEERS / "node_modules"
-        subprocess.run(
-            [esbuild, str(source), "--bundle", "--minify", "--format=iife", "--log-level=error",
-             f"--outfile={PEERS / engine}.js"],
-            check=True,
-            env={"NODE_PATH": str(modules), "PATH": "/usr/bin:/bin:/usr/local/bin"},
-        )  # fmt: skip
+        bundle(engine)
 
 
 class Site(BaseHTTPRequestHandler):
