@@ -70,6 +70,7 @@ masked_pages = ["/account/*", "shop.test/admin*"]
 mask_title = true
 mask_query = true
 assets = false
+canvas_fps = 2
 trusted_domains = ["chat.test", "*.help.test"]
 terms_first = false
 language = "de"

@@ -136,7 +136,15 @@ const RETRY_MS = 2e3;
   else if (TAG && !framed && doc.readyState === "complete") internal.load();
   else if (!framed) addEventListener("load", () => isPoliced() || internal.load());
   addEventListener("message", (event) => {
-    if (!event.data?.glance_invoke) return;
+    const { data, origin, source } = event;
+    // Only a page of a site behind the same proxy may have what its frames show.
+    if (data?.cobrowse_frame && source === parent && framed) {
+      if (!config.hosts?.includes(new URL(origin).hostname)) return;
+      internal.asked = event;
+      if (internal.record) internal.record(event);
+      else internal.insert("capture.js", () => {});
+    }
+    if (!data?.glance_invoke) return;
     internal.early.push(event);
     internal.load();
     internal.hear?.();

@@ -2,6 +2,7 @@
 // of it, and gives it to the relay. The rest is given from here, if the browser still has it: the site is
 // never asked again.
 import { ASSET, assetId } from "../asset";
+import type { Sink } from "../globals";
 import { fromJson, nativeFetch, toJson } from "../native";
 
 const BATCH = 100;
@@ -34,8 +35,10 @@ export class Assets {
   constructor(
     private readonly base: string,
     private readonly key: string,
+    /** Of a page in a frame: the page around names the files. */
+    private readonly sink: Sink,
   ) {
-    if (!key || typeof PerformanceObserver === "undefined") return;
+    if (!key || sink.files || typeof PerformanceObserver === "undefined") return;
     // What the browser has only now was named too early.
     this.observer = new PerformanceObserver((list) => {
       for (const { name } of list.getEntries()) {
@@ -44,6 +47,16 @@ export class Assets {
       }
     });
     this.observer.observe({ type: "resource" });
+  }
+
+  get isOn(): boolean {
+    return !!this.key;
+  }
+
+  /** Give a file that has no address. */
+  async put(id: string, file: Blob): Promise<void> {
+    if (this.sink.files) return; // nor do frames give any
+    await this.send(id, file);
   }
 
   stop(): void {
@@ -91,6 +104,10 @@ export class Assets {
 
   private ask(id: string, address: string): void {
     if (this.isStopped) return;
+    if (this.sink.files) {
+      this.sink.files({ files: [[address, address]] });
+      return;
+    }
     // Nobody but this page has these.
     if (/^(?:blob|data):/.test(address)) this.give(id);
     else this.waiting.set(id, address);

@@ -189,10 +189,19 @@ export function sheetText(sheet: CSSStyleSheet, privacy: Privacy, root?: Root): 
   try {
     rules = sheet.cssRules;
   } catch {
-    const file = sheet.href && privacy.lead(base)(sheet.href);
-    return file ? `${UNREAD} "${file}" "${base}";` : "";
+    return sheet.href ? unread(sheet.href, base, privacy) : "";
   }
-  return textOf(rules, privacy, { root: owner ? (owner.getRootNode() as Root) : root, base });
+  const place = { root: owner ? (owner.getRootNode() as Root) : root, base };
+  const text = textOf(rules, privacy, place);
+  // What browsers make of a shorthand with var() in it, next to one of its parts, says nothing.
+  if (sheet.href && !privacy.hidesWords && /: ;/.test(text))
+    return unread(sheet.href, base, privacy);
+  return text;
+}
+
+/** For a sheet whose rules cannot be read, or not rightly: its file. */
+function unread(href: string, base: string, privacy: Privacy): string {
+  return `${UNREAD} "${privacy.lead(base)(href)}" "${base}";`;
 }
 
 /** Rules from a number on as text. */
@@ -203,7 +212,7 @@ export function laterRules(sheet: CSSStyleSheet, privacy: Privacy, from: number)
 }
 
 function textOf(rules: CSSRuleList, privacy: Privacy, place: Place, from = 0): string {
-  const text = rulesText(rules, privacy, place, from);
+  const text = privacy.media.answered(rulesText(rules, privacy, place, from));
   return withAddresses(text, privacy.lead(place.base));
 }
 
@@ -381,7 +390,8 @@ export function ownSheetText(element: Element, sheet: CSSStyleSheet, privacy: Pr
     !(privacy.hidesWords && needsCare(written)) &&
     isAsWritten(sheet, written);
   if (!asWritten) return sheetText(sheet, privacy);
-  return cleaned(plainLetters(written), privacy.lead(baseOf(element)));
+  const text = privacy.media.answered(plainLetters(written));
+  return cleaned(text, privacy.lead(baseOf(element)));
 }
 
 function isAsWritten(sheet: CSSStyleSheet, written: string): boolean {

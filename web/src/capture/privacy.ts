@@ -16,6 +16,7 @@ import {
   parentNode,
   shadowOf,
 } from "./dom";
+import type { Media } from "./media";
 import { looksLikeCard, Secrets } from "./secrets";
 
 /** Stands for any hidden value, so that its length tells nothing. */
@@ -51,6 +52,7 @@ export class Privacy {
     passwords: WeakSet<Node>,
     private readonly closed: WeakMap<Element, ShadowRoot>,
     private readonly assets: Assets,
+    readonly media: Media,
   ) {
     this.secrets = new Secrets(passwords);
     this.hidesWords = rules.mask !== "none" || rules.selectors.length > 0 || isMarked(document);
@@ -65,6 +67,8 @@ export class Privacy {
 
   /** Whether words that style sheets put into the page may belong to something hidden. */
   hidesWords: boolean;
+  /** Is given the text of each sheet that has left. */
+  learned: (text: string) => void = () => {};
   /** Words have left before that was so: the page must be sent afresh. */
   isLate = false;
 
@@ -218,6 +222,7 @@ export class Privacy {
   learn(text: string): void {
     if (!text) return;
     this.sheets.push(text);
+    this.learned(text);
     for (const [key, known] of this.knownNames) {
       if (known || !mentions(text, key)) continue;
       this.knownNames.set(key, true);

@@ -10,6 +10,9 @@ import { adoptedTexts, type Serializer } from "./serialize";
 /** Rules read again in one look, all sheets together: an edit within a rule is found by its text. */
 const RULES_A_LOOK = 20;
 
+/** Of a sheet of so many rules, each is known as it was sent; of a larger one as it was first seen. */
+const KNOWN_RULES = 200;
+
 interface Seen {
   sheet: CSSStyleSheet | null;
   disabled: boolean;
@@ -158,7 +161,7 @@ function look(sheet: CSSStyleSheet | null): Seen {
     length,
     first: rules?.[0],
     last: rules?.[length - 1],
-    texts: [],
+    texts: length <= KNOWN_RULES ? [...(rules ?? [])].map(({ cssText }) => cssText) : [],
     cursor: 0,
   };
 }
