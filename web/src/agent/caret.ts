@@ -3,6 +3,32 @@ import { AFTER, BEFORE } from "../ops";
 
 const CARET_PX = 1;
 
+interface Place {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+  /** What is selected in a field: it is drawn once more. */
+  text?: string;
+}
+
+/** A place in one of the copy's documents, in the viewport of the copy. */
+export function placeOf(
+  page: Document,
+  at: { left: number; top: number },
+): { left: number; top: number } {
+  let { left, top } = at;
+  for (let frame = page.defaultView?.frameElement; frame; ) {
+    const around: Element | null = frame.ownerDocument.defaultView?.frameElement ?? null;
+    if (!around) break; // the copy itself
+    const box = frame.getBoundingClientRect();
+    left += box.left + frame.clientLeft;
+    top += box.top + frame.clientTop;
+    frame = around;
+  }
+  return { left, top };
+}
+
 export class Caret {
   /** Drawn over the copy. */
   readonly mark = document.createElement("div");
@@ -40,23 +66,17 @@ export class Caret {
     mark.hidden = !at;
     if (!node || !at) return;
     const page = node.ownerDocument as Document;
-    let { left, top } = at;
-    for (let frame = page.defaultView?.frameElement; frame; ) {
-      const around: Element | null = frame.ownerDocument.defaultView?.frameElement ?? null;
-      if (!around) break; // the copy itself, which the mark lies over
-      const box = frame.getBoundingClientRect();
-      left += box.left + frame.clientLeft;
-      top += box.top + frame.clientTop;
-      frame = around;
-    }
+    const { left, top } = placeOf(page, at);
     const isCaret = at.width === 0;
     mark.dataset.kind = isCaret ? "caret" : "selected";
-    const colour = page.defaultView?.getComputedStyle(elementOf(node)).caretColor ?? "";
+    mark.textContent = at.text ?? "";
+    const style = page.defaultView?.getComputedStyle(elementOf(node));
+    const colour = style?.caretColor ?? "";
     mark.style.cssText = `left: ${left}px; top: ${top}px; height: ${at.height}px;
-      width: ${isCaret ? CARET_PX : at.width}px; ${isCaret ? `background: ${colour}` : ""}`;
+      width: ${isCaret ? CARET_PX : at.width}px; ${isCaret ? `background: ${colour}` : `font: ${style?.font}`}; line-height: ${at.height}px`;
   }
 
-  private rectangle(node: Node): DOMRect | undefined {
+  private rectangle(node: Node): Place | undefined {
     const field = node as HTMLInputElement;
     if (field.localName === "input" || field.localName === "textarea") {
       return inField(field, this.start, this.end);
@@ -78,7 +98,7 @@ function elementOf(node: Node): Element {
 }
 
 /** Worked out from the text's width: browsers do not tell. Lines that are wrapped are not known. */
-function inField(field: HTMLInputElement, start: number, end: number): DOMRect | undefined {
+function inField(field: HTMLInputElement, start: number, end: number): Place | undefined {
   const page = field.ownerDocument;
   const style = page.defaultView?.getComputedStyle(field);
   const context = page.createElement("canvas").getContext("2d");
@@ -97,14 +117,19 @@ function inField(field: HTMLInputElement, start: number, end: number): DOMRect |
   const top = isLine
     ? (inner - line) / 2
     : pixels("padding-top") + (lines.length - 1) * line - field.scrollTop;
-  const width = context.measureText(before).width;
+  const { width } = context.measureText(before);
+  const drawn = context.measureText(selected);
   const left = pixels("border-left-width") + pixels("padding-left") + width - field.scrollLeft;
   const least = pixels("border-left-width");
   if (left < least || left > box.width || top < -line || top > box.height) return undefined;
-  return new DOMRect(
-    box.left + left,
-    box.top + pixels("border-top-width") + top,
-    Math.min(context.measureText(selected).width, box.width - left),
-    line,
-  );
+  // A caret is as high as the letters, what is selected as the line.
+  const letters = drawn.fontBoundingBoxAscent + drawn.fontBoundingBoxDescent;
+  const height = selected ? line : Math.min(letters, line);
+  return {
+    left: box.left + left,
+    top: box.top + pixels("border-top-width") + top + (line - height) / 2,
+    width: Math.min(drawn.width, box.width - left),
+    height,
+    text: selected,
+  };
 }

@@ -3,6 +3,7 @@ import { FrameDecoder } from "../codec";
 import type { Op } from "../ops";
 import { Caret } from "./caret";
 import { emptyFrame } from "./elements";
+import { OpenList } from "./openlist";
 import { Styles } from "./sheets";
 import { PageTree, type TreeHandlers } from "./tree";
 
@@ -11,7 +12,7 @@ export type CopyHandlers = Omit<TreeHandlers, "mouse">;
 export class Copy {
   readonly iframe: HTMLIFrameElement;
   readonly cursor: HTMLElement;
-  private readonly shared = { styles: new Styles(""), caret: new Caret() };
+  private readonly shared = { styles: new Styles(""), caret: new Caret(), list: new OpenList() };
   private readonly decoder = new FrameDecoder<Op>();
   private readonly tree: PageTree;
 
@@ -24,7 +25,7 @@ export class Copy {
     this.cursor.hidden = true;
     const page = document.createElement("div");
     page.className = "page";
-    page.append(this.iframe, this.shared.caret.mark, this.cursor);
+    page.append(this.iframe, this.shared.caret.mark, this.shared.list.mark, this.cursor);
     root.append(page);
     this.tree = new PageTree(this.iframe, this.shared, {
       ...handlers,

@@ -67,6 +67,7 @@ export function empty(page: Document, doctype: string): void {
   page.write(/^<!DOCTYPE [^<>]*>$/.test(doctype) ? doctype : "");
   page.close();
   page.documentElement?.remove();
+  page.addEventListener("load", ({ target }) => setDensity(target as Element), true);
   page.addEventListener("error", ({ target }) => setMissing(target as Element), true);
 }
 
@@ -149,6 +150,15 @@ export function setNatural(element: Element, width: number, height: number): voi
 }
 
 const MISSING = "image not available";
+
+/** Of several files for screens of several densities, the one that is here may be larger than it looks. */
+function setDensity(element: Element): void {
+  const [width] = naturals.get(element) ?? [0];
+  const { localName, naturalWidth, src } = element as HTMLImageElement;
+  if (localName !== "img" || !width || !naturalWidth || element.hasAttribute("srcset")) return;
+  const density = naturalWidth / width;
+  if (density > 1.01 || density < 0.99) element.setAttribute("srcset", `${src} ${density}x`);
+}
 
 /** What cannot be shown says so, where it has the room. */
 export function setMissing(element: Element): void {

@@ -1,5 +1,4 @@
 // Rules of ours in each of the copy's documents.
-import { SELECTION } from "../ops";
 import { MARK } from "./sheets";
 
 export const HIDDEN_TEXT = "cobrowse-hidden";
@@ -15,8 +14,10 @@ video:not([controls])::-webkit-media-controls { display: none !important }
 :root:has([${MARK}fullscreen]) { overflow: hidden !important }
 @layer cobrowse {
   [${MARK}focus-visible] { outline: auto 1px -webkit-focus-ring-color }
+  a[${MARK}focus-visible] { outline-offset: 1px }
+  :focus-visible:not([${MARK}focus-visible]) { outline: none }
   a[${MARK}active] { color: -webkit-activelink }
-  ::highlight(${SELECTION}) { color: HighlightText; background-color: Highlight }
+  ::selection { color: HighlightText; background-color: Highlight }
 }
 ${HIDDEN_TEXT} { white-space: inherit }
 ${HIDDEN_LINE} { display: inline-block; opacity: 0.3;

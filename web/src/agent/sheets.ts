@@ -1,7 +1,6 @@
 // Style texts as the copy has them: with the relay's addresses, the visitor's :hover, and the sheets that
 // the visitor's page could not read itself.
 import { assetId, NAMES } from "../asset";
-import { SELECTION } from "../ops";
 
 /** Attributes in the place of pseudo-classes begin with this. */
 export const MARK = "cobrowse-";
@@ -100,6 +99,5 @@ function marked(text: string): string {
   return text
     .replace(PSEUDO, (_, name: string) => `[${MARK}${name.replace(/^-webkit-.*/, "fullscreen")}]`)
     .replace(OWN_STATE, `[${MARK}state-$1]`)
-    .replace(DEFINED, `:not([${MARK}undefined])`)
-    .replace(/(?<!\\)::selection(?![\w-])/g, `::highlight(${SELECTION})`);
+    .replace(DEFINED, `:not([${MARK}undefined])`);
 }

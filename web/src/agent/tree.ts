@@ -9,6 +9,7 @@ import {
   type Hidden,
   type Op,
   type Point,
+  SELECTION,
   type Tree,
 } from "../ops";
 import type { Caret } from "./caret";
@@ -29,6 +30,7 @@ import {
   setTop,
 } from "./elements";
 import { Moves } from "./moves";
+import type { OpenList } from "./openlist";
 import { ownRules } from "./ownrules";
 import { MARK, type Styles } from "./sheets";
 
@@ -59,6 +61,7 @@ export interface Shared {
   /** Where the session's files are. */
   styles: Styles;
   caret: Caret;
+  list: OpenList;
 }
 
 type Parent = Document | ShadowRoot | Element;
@@ -129,6 +132,7 @@ export class PageTree {
         break;
       case "state":
         this.mark(op[1], op[2].map((number) => this.nodes.get(number)).filter(isElement));
+        if (op[1] === "open") this.shared.list.show(this.marks.get("open") ?? []);
         break;
       case "focus": {
         const chain = this.chain(op[1]);
@@ -176,6 +180,7 @@ export class PageTree {
     this.marks = new Map();
     this.moves = new Moves();
     this.shared.caret.place(undefined, 0, 0);
+    this.shared.list.show([]);
     const page = this.iframe.contentDocument;
     if (!page) throw new Error("the copy's frame has no document");
     this.inFrames = new Map();
@@ -299,6 +304,7 @@ export class PageTree {
     }
     const shown = this.attributeValue(element, name, value ?? "");
     if (shown === undefined) return;
+    if (name === "src") element.removeAttribute("srcset"); // ours, for the file before
     try {
       const namespace = PREFIXES[name.slice(0, name.indexOf(":") + 1)];
       if (namespace) element.setAttributeNS(namespace, name, shown);
@@ -382,16 +388,22 @@ export class PageTree {
   private highlight(number: number, name: string, spans: [Point, Point][]): void {
     const page = this.nodes.get(number) as Document | undefined;
     const view = page?.defaultView as (Window & typeof globalThis) | null | undefined;
-    const registry = view?.CSS.highlights;
-    if (!page || !view || !registry) return;
+    if (!page || !view) return;
     const ranges = spans.map(([from, to]) => {
       const range = page.createRange();
       this.setEdge(range, "Start", from);
       this.setEdge(range, "End", to);
       return range;
     });
-    if (ranges.length) registry.set(name, new view.Highlight(...ranges));
-    else registry.delete(name);
+    if (name === SELECTION) {
+      const selection = view.getSelection();
+      selection?.removeAllRanges();
+      if (ranges[0]) selection?.addRange(ranges[0]);
+      return;
+    }
+    const registry = view.CSS.highlights;
+    if (ranges.length) registry?.set(name, new view.Highlight(...ranges));
+    else registry?.delete(name);
   }
 
   private setEdge(range: Range, edge: "Start" | "End", [number, offset]: Point): void {

@@ -2,6 +2,7 @@
 
 const MAX_PIXELS = 4_000_000;
 const PNG_PIXELS = 65_536;
+const QUALITY = 0.92;
 
 /** The image's pixels, where its file is not to be had; undefined where the page may not read them. */
 export function drawn(
@@ -18,7 +19,7 @@ export function drawn(
       canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
       // Small ones are icons and lines, which must stay sharp.
       const type = width * height <= PNG_PIXELS ? "image/png" : "image/webp";
-      canvas.toBlob((blob) => done(blob ?? undefined), type, 0.85);
+      canvas.toBlob((blob) => done(blob ?? undefined), type, QUALITY);
     } catch {
       done(undefined); // a canvas that another host's image has tainted
     }

@@ -9,8 +9,11 @@ import type { Privacy } from "./privacy";
 const ASKED =
   /(?<![\\:]):(target(?:-within)?|(?:user-)?(?:in)?valid|default|autofill|open)(?![\w-])/g;
 const OWN_STATE = /(?<![\\:]):state\(\s*([\w-]+)\s*\)/g;
-/** Always: a page on the whole screen is laid out another way. */
-const FULLSCREEN = ":fullscreen";
+/** These show even where no sheet speaks of them. */
+const ALWAYS: [name: string, selector: string][] = [
+  ["fullscreen", ":fullscreen"],
+  ["open", ":open"],
+];
 const UNDEFINED = ":not(:defined)";
 /** To ask for all of them may take this part of the time, and no more. */
 const SHARE = 20;
@@ -18,7 +21,7 @@ const SHARE = 20;
 type Root = Document | ShadowRoot;
 
 export class States {
-  private names = new Map<string, string>([["fullscreen", FULLSCREEN]]);
+  private names = new Map<string, string>(ALWAYS);
   private told = new Map<string, string>();
   private focused = "";
   private nextAt = 0;
@@ -32,7 +35,7 @@ export class States {
   ) {}
 
   reset(): void {
-    this.names = new Map([["fullscreen", FULLSCREEN]]);
+    this.names = new Map(ALWAYS);
     this.told = new Map();
     this.focused = "";
     this.nextAt = 0;
