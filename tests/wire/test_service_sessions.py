@@ -245,9 +245,13 @@ def test_wrong_keys_count_here_too(relay: Relay) -> None:
     assert call(relay, "get", parameters(), address).status == 429
 
 
-def test_the_description_is_true(relay: Relay, visitor: Peer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["keys that are made up", "the key of a session"])
+def test_the_description_is_true(relay: Relay, visitor: Peer, tmp_path: Path, which: str) -> None:
     """schemathesis makes up calls from the description, and holds the answers against it."""
     parameters = {"query.partnerid": GROUP, "query.partneruserid": "anna"}
+    if which == "the key of a session":
+        [found] = json.loads(rest(relay).body)["sessions"]
+        parameters |= {"query.key": "found-1", "path.id": found["sessionid"]}
     lines = ["[parameters]", *(f'"{name}" = "{value}"' for name, value in parameters.items())]
     (tmp_path / "schemathesis.toml").write_text("\n".join(lines) + "\n")
     url = f"http://127.0.0.1:{relay.port}/api/v1"

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -391,6 +392,7 @@ def test_zeep_needs_the_wsdl_only(relay: Relay, visitor: Peer, port: str) -> Non
     own = f"http://127.0.0.1:{relay.port}{SERVICE}?WSDL"
     settings = zeep.Settings(strict=True)
     client = zeep.Client(own, port_name=port, settings=settings)
+    client.transport.session.headers["X-Forwarded-For"] = "198.51.100.91"
     found = client.service.LookupPartnerCobrowseSession(**parameters())
     assert found.found is True and found.state == "active" and found.joinurl.startswith("http://")
     assert found.started.timestamp() == pytest.approx(time.time(), abs=600)
@@ -621,6 +623,30 @@ def test_a_nul_in_an_agents_id_or_key_is_a_wrong_login(relay: Relay) -> None:
     given = parameters(partneruserid="x" * 256, loginkey=login_key(user="x" * 256))
     assert "too long" in call(relay, "get", given, "198.51.100.61").body
     assert told(call(relay, "get", parameters(ssnkey="a\0b")), "get", "found") == "false"
+
+
+def test_who_asks_before_sending_the_body_is_told_to_go_on(relay: Relay, visitor: Peer) -> None:
+    """As .NET does by itself."""
+    body = envelope(parameters())
+    head = (
+        f"POST {SERVICE} HTTP/1.1\r\nHost: relay.test\r\nContent-Type: text/xml\r\n"
+        f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n"
+        "X-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"<found>true</found>" in answer
+
+
+def test_only_the_head_is_asked_for(relay: Relay) -> None:
+    for path in (SERVICE, f"{METHOD}?{urlencode(parameters(ssnkey='none'))}"):
+        answer = ask(relay, "HEAD", path)
+        assert answer.status == 200 and answer.body == ""
 
 
 @pytest.mark.parametrize("path", [SERVICE, METHOD])
