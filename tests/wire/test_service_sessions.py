@@ -16,8 +16,7 @@ from relay.errors import Close
 from tests.relays import OTHER_GROUP, PAGE, Peer, Process, Relay, running_relay
 from tests.services import Service
 from tests.stack import API_KEY, GROUP
-from tests.wire.test_relays_together import both
-from tests.wire.test_session_service import (
+from tests.wire.calls import (
     OTHER_API_KEY,
     STYLES,
     Answer,
@@ -28,6 +27,7 @@ from tests.wire.test_session_service import (
     reason,
     told,
 )
+from tests.wire.test_relays_together import both
 
 __all__ = ["both"]
 API = "/api/v1/sessions"
