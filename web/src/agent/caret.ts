@@ -72,7 +72,7 @@ export class Caret {
     mark.textContent = at.text ?? "";
     const style = page.defaultView?.getComputedStyle(elementOf(node));
     const colour = style?.caretColor ?? "";
-    mark.style.cssText = `left: ${left}px; top: ${top}px; height: ${at.height}px;
+    mark.style.cssText = `left: ${isCaret ? left - CARET_PX / 2 : left}px; top: ${top}px; height: ${at.height}px;
       width: ${isCaret ? CARET_PX : at.width}px; ${isCaret ? `background: ${colour}` : `font: ${style?.font}`}; line-height: ${at.height}px`;
   }
 
@@ -124,7 +124,7 @@ function inField(field: HTMLInputElement, start: number, end: number): Place | u
   if (left < least || left > box.width || top < -line || top > box.height) return undefined;
   // A caret is as high as the letters, what is selected as the line.
   const letters = drawn.fontBoundingBoxAscent + drawn.fontBoundingBoxDescent;
-  const height = selected ? line : Math.min(letters, line);
+  const height = Math.floor(selected ? line : Math.min(letters, line));
   return {
     left: box.left + left,
     top: box.top + pixels("border-top-width") + top + (line - height) / 2,

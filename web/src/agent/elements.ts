@@ -154,10 +154,11 @@ const MISSING = "image not available";
 /** Of several files for screens of several densities, the one that is here may be larger than it looks. */
 function setDensity(element: Element): void {
   const [width] = naturals.get(element) ?? [0];
-  const { localName, naturalWidth, src } = element as HTMLImageElement;
-  if (localName !== "img" || !width || !naturalWidth || element.hasAttribute("srcset")) return;
-  const density = naturalWidth / width;
-  if (density > 1.01 || density < 0.99) element.setAttribute("srcset", `${src} ${density}x`);
+  const { localName, naturalWidth, src, srcset } = element as HTMLImageElement;
+  if (localName !== "img" || !width || !naturalWidth) return;
+  const known = Number(/ ([\d.]+)x$/.exec(srcset)?.[1] ?? 1);
+  const density = (naturalWidth * known) / width;
+  if (Math.abs(density / known - 1) > 0.01) element.setAttribute("srcset", `${src} ${density}x`);
 }
 
 /** What cannot be shown says so, where it has the room. */

@@ -16,9 +16,9 @@ export class Moves {
       const animation = found ?? this.make(element, pseudo, key, animated);
       if (!animation) return;
       animation.playbackRate = animated.rate;
-      animation.currentTime = animated.time;
       if (animated.state === "running") animation.play();
       else if (animated.state === "paused") animation.pause();
+      animation.currentTime = animated.time;
     } catch {
       // a value that this browser does not know
     }

@@ -37,6 +37,6 @@ export class OpenList {
     });
     this.mark.replaceChildren(...rows);
     this.mark.style.cssText = `left: ${left}px; top: ${top}px; min-width: ${box.width}px;
-      font: ${style?.font}; --side: ${SIDE_PX}px; max-height: ${MAX_ROWS * 1.2}em`;
+      font: ${style?.font}; background: ${style?.backgroundColor}; color: ${style?.color}; --side: ${SIDE_PX}px; max-height: ${MAX_ROWS * 1.2}em`;
   }
 }

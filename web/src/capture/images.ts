@@ -17,8 +17,9 @@ export function drawn(
   return new Promise((done) => {
     try {
       canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
-      // Small ones are icons and lines, which must stay sharp.
-      const type = width * height <= PNG_PIXELS ? "image/png" : "image/webp";
+      // Small ones are icons and lines, which must stay sharp, and so must charts.
+      const isSharp = width * height <= PNG_PIXELS || image.localName === "canvas";
+      const type = isSharp ? "image/png" : "image/webp";
       canvas.toBlob((blob) => done(blob ?? undefined), type, QUALITY);
     } catch {
       done(undefined); // a canvas that another host's image has tainted

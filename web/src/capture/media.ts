@@ -53,9 +53,23 @@ export class Media {
   }
 }
 
-/** How wide the page's own scrollbar is; undefined where it has none to measure. */
+/** Boxes that are looked at for a scrollbar. */
+const MAX_BOXES = 300;
+/** Thinner than any scrollbar that takes room, thicker than what rounding leaves. */
+const MIN_BAR_PX = 4;
+
+/** How wide scrollbars are, in CSS pixels; undefined where there is none to measure. */
 export function scrollbarWidth(): number | undefined {
   const root = document.documentElement;
-  if (!root || root.scrollHeight <= root.clientHeight) return undefined;
-  return innerWidth - root.clientWidth;
+  if (!root) return undefined;
+  if (root.scrollHeight > root.clientHeight && getComputedStyle(root).overflowY !== "hidden") {
+    return innerWidth - root.clientWidth;
+  }
+  const boxes = document.querySelectorAll<HTMLElement>("div,main,section,ul,textarea");
+  for (let at = 0; at < Math.min(boxes.length, MAX_BOXES); at++) {
+    const { offsetWidth, clientWidth, clientLeft } = boxes[at] as HTMLElement;
+    const bar = offsetWidth - clientWidth - 2 * clientLeft;
+    if (clientWidth && bar >= MIN_BAR_PX) return bar;
+  }
+  return undefined;
 }

@@ -61,6 +61,8 @@ export class Recorder implements Capture {
   private failures = 0;
   private isBroken = false;
   private isHidden = false;
+  /** Width of scrollbars, once there was one to measure. */
+  private bars: number | undefined;
   private told = "";
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
   private keyframeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -130,6 +132,7 @@ export class Recorder implements Capture {
       });
     }
     this.guard(() => this.keyframe());
+    this.watchScrollbars();
     this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
   }
 
@@ -143,6 +146,18 @@ export class Recorder implements Capture {
     this.remotes.stop();
     clearTimeout(this.sweepTimer);
     clearTimeout(this.keyframeTimer);
+  }
+
+  /** The first to appear takes room in the copy that nothing has told of. */
+  private watchScrollbars(): void {
+    if (typeof ResizeObserver === "undefined" || !document.documentElement) return;
+    const observer = new ResizeObserver(() => {
+      if (this.bars !== undefined || scrollbarWidth() === undefined) return;
+      observer.disconnect();
+      this.keyframeSoon(0);
+    });
+    observer.observe(document.documentElement);
+    this.life.signal.addEventListener("abort", () => observer.disconnect());
   }
 
   /** A shadow root was attached: its host is another element now. */
@@ -183,13 +198,14 @@ export class Recorder implements Capture {
     this.told = "";
     this.tellPage();
     this.isHidden = this.privacy.hidesPage(location.href);
+    this.bars = scrollbarWidth() ?? this.bars;
     this.outgoing.add([
       "start",
       {
         doctype: doctypeOf(document),
         width: innerWidth,
         height: innerHeight,
-        bars: scrollbarWidth(),
+        bars: this.bars,
       },
     ]);
     if (this.isHidden) {
@@ -348,6 +364,7 @@ export class Recorder implements Capture {
       return;
     }
     on("selectionchange", () => queueMicrotask(() => this.guard(() => this.selections.sweep())));
+    on("beforetoggle", ({ target }) => target && this.tops.opening(target as Element));
     for (const name of ["toggle", "beforetoggle", "close", "cancel"]) {
       on(name, () => setTimeout(() => this.guard(() => this.tops.sweep())));
     }

@@ -25,8 +25,15 @@ export class Tops {
     if (!this.known.has(element)) this.known.set(element, "");
   }
 
+  /** It is about to open: above all that is open. */
+  opening(element: Element): void {
+    const known = this.known.get(element) ?? "";
+    this.known.delete(element);
+    this.known.set(element, known);
+  }
+
   sweep(): void {
-    for (const [element, known] of this.known) {
+    for (const [element, known] of [...this.known]) {
       const number = this.numbers.of(element);
       const top = number && isConnected(element) ? topOf(element) : "";
       if (!number) {
