@@ -14,7 +14,7 @@ from tests.fidelity.compare import differences, picture, snapshot, unlike
 
 PATIENCE_S: Final = 3.0
 # Where they are known to differ.
-BRIEFLY_S: Final = 0.6
+BRIEFLY_S: Final = 0.4
 LOOK_AGAIN_MS: Final = 25
 # Where pictures of what differs go, for who looks for the cause.
 PICTURES: Final = os.environ.get("FIDELITY_PICTURES", "")
