@@ -88,7 +88,6 @@ CASES = (
             "text is selected",
             "<p id=a style='font-size: 60px; line-height: 80px'>select <b>these words</b> here",
             act="getSelection().setBaseAndExtent(a.firstChild, 3, a.lastChild, 3)",
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "text is selected with the mouse",
@@ -100,26 +99,22 @@ CASES = (
                 page.mouse.up(),
                 page.mouse.move(599, 399),
             ),
-            why="What the visitor has selected is not carried along.",
         ),  # fmt: skip
         Case(
             "text is selected before the session",
             "<p id=a style='font-size: 60px; line-height: 80px'>select these words here",
             before="getSelection().selectAllChildren(a)",
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "the page colours what is selected",
             """<style>::selection { background: gold; color: red }</style>
             <p id=a style='font-size: 60px; line-height: 80px'>select these words here""",
             act="getSelection().selectAllChildren(a)",
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "all of a page is selected",
             f"<h1>title</h1>{ROWS}",
             act=lambda page: page.keyboard.press("Control+a"),
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "text in a field is selected",
