@@ -31,7 +31,7 @@ from tests.fidelity.visitors import Visitors, rest_mouse, set_media
 FRAME = 'document.querySelector(".replayer-wrapper iframe")'
 COPY = f"{FRAME}.contentDocument"
 REPLAY_PAGE = """<!doctype html><title>replay</title><style>
-body { margin: 0 } .replayer-wrapper iframe { border: 0; background: #fff }
+.replayer-wrapper iframe { position: fixed; top: 0; left: 0; border: 0; background: #fff }
 .replayer-mouse, .replayer-mouse-tail { display: none }
 </style>"""
 WAIT_S = 5.0

@@ -141,6 +141,7 @@ CASES = (
                 "#f", {"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"x"}
             ),
             listed=True,
+            why="Names of files are hidden at all times.",
         ),
         Case(
             "several chosen files",
@@ -150,6 +151,7 @@ CASES = (
                 [FilePayload(name=f"{n}.txt", mimeType="text/plain", buffer=b"x") for n in "abc"],
             ),
             listed=True,
+            why="Names of files are hidden at all times.",
         ),
         Case(
             "a range is moved",
@@ -197,6 +199,7 @@ CASES = (
             "a field with an error of its own",
             f"{BIG}<style>:invalid {{ background: tomato }}</style><input id=a value=x>",
             act="a.setCustomValidity('no')",
+            why="Errors that scripts set on fields are not carried along.",
         ),
         Case(
             "invalid once the visitor has been there",
@@ -208,6 +211,7 @@ CASES = (
                 page.click("#b"),
                 page.evaluate("document.activeElement.blur()"),
             ),
+            why="The copy does not know which fields the visitor has been in.",
         ),  # fmt: skip
         Case(
             "placeholders",
@@ -221,11 +225,13 @@ CASES = (
             zoom: 3; margin: 20px } form:has(:checked) { background: teal }</style><form>
             <input type=radio name=r id=a checked><b>a</b><input type=radio name=r id=b><b>b</b></form>""",
             act=lambda page: (page.check("#b"), away(page)),
+            why="The copy does not know which button is checked at first.",
         ),
         Case(
             "a native control under the mouse",
             "<input type=checkbox checked id=a style='width: 200px; height: 200px'>",
             act=lambda page: page.hover("#a"),
+            why="Browsers draw their own controls another way under the mouse, which no page can ask for.",
         ),
         Case(
             "a field's type changes",
@@ -279,6 +285,7 @@ CASES = (
             "a native select is open",
             f"{BIG}<select id=s>{''.join(f'<option>option {n}' for n in range(9))}</select>",
             act=lambda page: (page.focus("#s"), page.keyboard.press("Alt+ArrowDown")),
+            why="The browser's own list of options is not drawn.",
         ),
         Case(
             "a select styled by the page is open",
@@ -286,6 +293,7 @@ CASES = (
             option { background: gold; height: 60px }</style>
             <select id=s><option>alpha<option>beta<option>gamma</select>""",
             act=lambda page: (page.click("#s"), away(page)),
+            why="That a select is open is not carried along.",
         ),
     ),
 )

@@ -42,11 +42,11 @@ CASES = (
         Case(
             "a frame of srcdoc",
             f'<iframe srcdoc="{INNER.format("srcdoc")}" {SIZE}></iframe>',
-            listed=True,
         ),
         Case(
             "a frame of srcdoc is never quirky",
             f'<iframe srcdoc="<style>.Odd {{ height: 50%; background: gold }}</style><div class=odd>half" {SIZE}></iframe>',
+            why="A frame of srcdoc without a doctype becomes a quirky one.",
         ),
         Case(
             "a frame's srcdoc changes",
@@ -72,7 +72,6 @@ CASES = (
             f"<iframe id=f {SIZE}></iframe>",
             act=f"""const inner = f.contentDocument; inner.open(); inner.write("{INNER.format("written")}");
             inner.close()""",
-            listed=True,
         ),
         Case(
             "a frame is written before the session",
@@ -153,16 +152,19 @@ CASES = (
         Case(
             "a sandboxed frame of no origin",
             f'<iframe sandbox srcdoc="{INNER.format("sandboxed")}" {SIZE}></iframe>',
+            why="Frames of no origin run none of our scripts and cannot be read.",
         ),
         Case(
             "a frame of a data address",
             f"<iframe src=\"data:text/html,<body style='background: gold'><h1>data\" {SIZE}></iframe>",
+            why="Frames of no origin run none of our scripts and cannot be read.",
         ),
         Case(
             "a frameset",
             """<!doctype html><html><head><title>x</title></head><frameset cols="200,*" border=0><frame src=inner.html
             name=a><frameset rows="50%,50%"><frame src=other.html><frame src=inner.html></frameset></frameset></html>""",
             files=FILES,
+            why="Framesets are not shown.",
         ),
         Case(
             "a frameset's frame goes elsewhere",
@@ -170,6 +172,7 @@ CASES = (
             id=f><frame src=inner.html></frameset></html>""",
             files=FILES,
             act="""const f = document.querySelector('#f'); f.src = 'other.html';""" + LOADED,
+            why="Framesets are not shown.",
         ),
     ),
     *group(
@@ -179,6 +182,7 @@ CASES = (
             f"<iframe id=f src='{{other}}/inner.html' {SIZE}></iframe>",
             files=FILES,
             listed=True,
+            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin changes",
@@ -190,6 +194,7 @@ CASES = (
                 .evaluate("(p) => { p.textContent = 'changed'; p.style.fontSize = '90px' }")
             ),
             listed=True,
+            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin is added",
@@ -200,6 +205,7 @@ CASES = (
             document.body.append(f);"""
             + LOADED,
             listed=True,
+            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin is typed into",
@@ -209,6 +215,7 @@ CASES = (
             },
             act=lambda page: page.frame_locator("#f").locator("#i").fill("typed here"),
             listed=True,
+            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin scrolls",
@@ -226,6 +233,7 @@ CASES = (
                 page.frame_locator("#f").locator("body").evaluate("() => scrollTo(0, 500)")
             ),
             listed=True,
+            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of this origin in one of another",
@@ -238,10 +246,12 @@ CASES = (
                 "deep.html": (HTML, INNER.format("deep")),
             },
             listed=True,
+            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame that does not load",
             f"<iframe src='http://localhost:9/' {SIZE}></iframe><h1>page</h1>",
+            why="The browser's own error page is not drawn.",
         ),
     ),
 )

@@ -66,6 +66,7 @@ CASES = (
                 "b.png": (PNG, png("navy", "lime", (900, 600))),
             },
             act="a.sizes = '500px'; await new Promise((go) => a.addEventListener('load', go))",
+            why="Images above 65,536 pixels are made smaller by a lossy format.",
         ),
         Case(
             "a picture of several sources",
@@ -120,7 +121,7 @@ CASES = (
         ),
         Case(
             "an image that is missing",
-            "<img src=no.png alt='what it would show' width=300 height=200><img src=no.png alt='text instead'>",
+            "<style>* { font-size: 40px; line-height: 50px }</style><img src=no.png alt='what it would show' width=300 height=200 style='background: gold'><img src=no.png alt='text instead'>",
             files={"no.png": missing},
         ),
         Case(
@@ -240,6 +241,7 @@ CASES = (
             "<canvas id=a width=400 height=200></canvas>",
             before=DRAW + "paint('teal')",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "a canvas is drawn on",
@@ -247,6 +249,7 @@ CASES = (
             before=DRAW + "paint('teal'); window.paint = paint",
             act="paint('red')",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "a canvas is resized",
@@ -254,6 +257,7 @@ CASES = (
             before=DRAW + "paint('teal'); window.paint = paint",
             act="a.width = 300; a.height = 300; paint('gold')",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "a canvas is added",
@@ -262,6 +266,7 @@ CASES = (
             + DRAW
             + "paint('teal')",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "WebGL",
@@ -269,6 +274,7 @@ CASES = (
             before=SHADE + "window.shade = shade; shade(0, 0.5, 0.5)",
             act="shade(1, 0.5, 0); await new Promise(requestAnimationFrame)",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "a canvas in a worker's hands",
@@ -276,6 +282,7 @@ CASES = (
             act="""const off = a.transferControlToOffscreen(); const c = off.getContext('2d'); c.fillStyle = 'teal';
             c.fillRect(20, 20, 300, 150); await new Promise((go) => setTimeout(go, 100))""",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "a canvas of bitmaps",
@@ -284,6 +291,7 @@ CASES = (
             act="""const bitmap = await createImageBitmap(await (await fetch('a.png')).blob());
             a.getContext('bitmaprenderer').transferFromImageBitmap(bitmap)""",
             listed=True,
+            why="Canvases are not carried along.",
         ),
         Case(
             "a canvas with another host's image",
@@ -291,6 +299,7 @@ CASES = (
             files={"a.png": (PNG, png())},
             act="const c = a.getContext('2d'); await i.decode(); c.drawImage(i, 0, 0, 300, 200)",
             listed=True,
+            why="Canvases are not carried along.",
         ),
     ),
     *group(
@@ -302,6 +311,7 @@ CASES = (
             act="if (a.readyState < 2) await new Promise((go) => a.addEventListener('loadeddata', go));"
             "document.body.append('loaded')",
             listed=True,
+            why="A film's pictures are not carried along.",
         ),
         Case(
             "a film that is stopped in the middle",
@@ -310,6 +320,7 @@ CASES = (
             act="""if (a.readyState < 4) await new Promise((go) => a.addEventListener('canplaythrough', go));
             a.currentTime = 1.5; await new Promise((go) => a.addEventListener('seeked', go))""",
             listed=True,
+            why="A film's pictures are not carried along.",
         ),
         Case(
             "a film's poster",
@@ -322,6 +333,7 @@ CASES = (
             files={"a.webm": ("video/webm", VIDEO)},
             act="if (a.readyState < 4) await new Promise((go) => a.addEventListener('canplaythrough', go));"
             "a.style.border = '9px solid teal'",
+            why="A film's controls are not drawn.",
         ),
         Case(
             "a film of a blob",
@@ -330,6 +342,7 @@ CASES = (
             act="""a.src = URL.createObjectURL(await (await fetch('a.webm')).blob());
             await new Promise((go) => a.addEventListener('loadeddata', go))""",
             listed=True,
+            why="A film's pictures are not carried along.",
         ),
         Case(
             "a sound's controls",
@@ -337,6 +350,7 @@ CASES = (
             files={"a.wav": ("audio/wav", sound())},
             act="if (a.readyState < 4) await new Promise((go) => a.addEventListener('canplaythrough', go));"
             "a.style.width = '500px'",
+            why="A sound's length is not known to the copy.",
         ),
     ),
     *group(
@@ -345,7 +359,6 @@ CASES = (
             "a font",
             f"<style>{face('Boxes', 'a.ttf')}</style>{TEXT.format('Boxes')}",
             files={"a.ttf": (TTF, FONT)},
-            listed=True,
         ),
         Case(
             "a font for all hosts",
@@ -361,7 +374,6 @@ CASES = (
             "a font in a linked sheet",
             f"<link rel=stylesheet href=css/a.css>{TEXT.format('Boxes')}",
             files={"css/a.css": (CSS, face("Boxes", "../a.ttf")), "a.ttf": (TTF, FONT)},
-            listed=True,
         ),
         Case(
             "a font made by script",
@@ -369,6 +381,7 @@ CASES = (
             files={"a.ttf": (TTF, FONT)},
             act="""const face = new FontFace('Made', 'url(a.ttf)'); document.fonts.add(face); await face.load()""",
             listed=True,
+            why="Fonts that scripts make are not carried along.",
         ),
         Case(
             "a font made by script of bytes",
@@ -378,13 +391,13 @@ CASES = (
             document.fonts.add(new FontFace('Made', bytes)) })""",
             act="await document.fonts.load('20px Made'); a.append('!')",
             listed=True,
+            why="Fonts that scripts make are not carried along.",
         ),
         Case(
             "icons of a font",
             f"""<style>{face("Icons", "i.ttf")} i::before {{ font: 120px/150px Icons; content: "\\E001"; color: red }}
             </style><i></i> <i></i>""",
             files={"i.ttf": (TTF, ICONS)},
-            listed=True,
         ),
         Case(
             "a font of data, used later",
@@ -424,12 +437,12 @@ CASES = (
             <svg><use id=u xlink:href=#x /></svg>""",
             act="u.setAttributeNS('http://www.w3.org/1999/xlink', 'xlink:href', '#y')",
             listed=True,
+            why="A changed xlink:href does not arrive.",
         ),
         Case(
             "a drawing uses a sign of another file",
             f'{BIG}<svg><use href="signs.svg#sign"/></svg>',
             files={"signs.svg": (SVG, svg())},
-            listed=True,
         ),
         Case(
             "an image in a drawing",
@@ -460,6 +473,7 @@ CASES = (
             f"""{BIG}<svg viewBox="0 0 100 75" id=s><rect width=20 height=70 fill=teal><animate attributeName=width
             to=90 begin=indefinite dur=0.1s fill=freeze id=n /></rect></svg>""",
             act="n.beginElement(); await new Promise((go) => n.addEventListener('endEvent', go))",
+            why="When a drawing's animation starts is not carried along.",
         ),
         Case(
             "a formula",

@@ -38,13 +38,13 @@ CASES = (
         Case(
             "a CSS animation stands in the middle",
             f"<style>{MOVE} #a {{ animation: move 10s -5s linear paused }}</style>{BOX}",
-            listed=True,
         ),
         Case(
             "a CSS animation is paused by script",
             f"<style>{MOVE} #a {{ animation: move 100s linear }}</style>{BOX}",
             act="const [one] = a.getAnimations(); one.pause(); one.currentTime = 50_000",
             listed=True,
+            why="What scripts do to animations is not carried along.",
         ),
         Case(
             "a CSS animation ended before the session",
@@ -56,7 +56,6 @@ CASES = (
             "an endless animation in steps",
             "<style>@keyframes blink { 0%, 100% { background: red } } #a { animation: blink 1s steps(1) infinite; }"
             f"</style>{BOX}",
-            listed=True,
         ),
         Case(
             "a transition has ended",
@@ -68,6 +67,7 @@ CASES = (
             f"<style>#a {{ transition: width 100s linear }}</style>{BOX}",
             act="""a.style.width = '500px'; a.offsetWidth; const [one] = a.getAnimations();
             one.pause(); one.currentTime = 50_000""",
+            why="What scripts do to animations is not carried along.",
         ),
         Case(
             "an element that comes in with a transition",
@@ -82,6 +82,7 @@ CASES = (
             act="""await a.animate({ transform: 'translateX(300px)', background: 'teal' },
             { duration: 50, fill: 'forwards' }).finished""",
             listed=True,
+            why="What scripts do to animations is not carried along.",
         ),
         Case(
             "element.animate() is paused",
@@ -89,12 +90,14 @@ CASES = (
             act="""const one = a.animate([{ width: '100px' }, { width: '500px' }], 1000); one.pause();
             one.currentTime = 500""",
             listed=True,
+            why="What scripts do to animations is not carried along.",
         ),
         Case(
             "element.animate() before the session",
             BOX,
             before="const one = a.animate({ width: '500px', background: 'teal' }, 1000); one.pause(); one.currentTime = 700",
             listed=True,
+            why="What scripts do to animations is not carried along.",
         ),
         Case(
             "an animation's styles are committed",
@@ -122,6 +125,7 @@ CASES = (
             act="""const range = new Range(); range.setStart(a.firstChild, 5); range.setEnd(a.firstChild, 16);
             CSS.highlights.set('found', new Highlight(range))""",
             listed=True,
+            why="Highlights are not carried along.",
         ),
         Case(
             "highlighted ranges before the session",
@@ -130,12 +134,14 @@ CASES = (
             before="CSS.highlights.set('found', new Highlight(new StaticRange({ startContainer: a.firstChild,"
             "startOffset: 5, endContainer: a.firstChild, endOffset: 16 })))",
             listed=True,
+            why="Highlights are not carried along.",
         ),
         Case(
             "marquee",
             "<style>marquee { font-size: 60px; line-height: 80px; background: gold }</style>"
             "<marquee scrollamount=0 behavior=alternate id=a>stands</marquee>",
             act="a.stop(); a.bgColor = 'teal'",
+            why="The settings of a marquee are not carried along.",
         ),
     ),
     *group(
@@ -154,12 +160,19 @@ CASES = (
             "<h1>page</h1><div style='background: gold'>" + "words and words " * 40,
             act=widens_again,
         ),
-        Case("a dark visitor", DARK.format(""), media={"color_scheme": "dark"}, listed=True),
+        Case(
+            "a dark visitor",
+            DARK.format(""),
+            media={"color_scheme": "dark"},
+            listed=True,
+            why="Whether the visitor's browser is dark is not carried along.",
+        ),
         Case(
             "a dark visitor of a page for both",
             DARK.format("color-scheme: light dark"),
             media={"color_scheme": "dark"},
             listed=True,
+            why="Whether the visitor's browser is dark is not carried along.",
         ),
         Case(
             "a dark agent",
@@ -167,18 +180,21 @@ CASES = (
             media={"color_scheme": "light"},
             agent_media={"color_scheme": "dark"},
             listed=True,
+            why="Whether the visitor's browser is dark is not carried along.",
         ),
         Case(
             "a visitor turns dark",
             DARK.format("color-scheme: light dark"),
             act=lambda page: page.emulate_media(color_scheme="dark"),
             listed=True,
+            why="Whether the visitor's browser is dark is not carried along.",
         ),
         Case(
             "colours for light and dark",
             "<style>:root { color-scheme: light dark } body { background: light-dark(gold, navy) }</style><h1>x</h1>",
             media={"color_scheme": "dark"},
             listed=True,
+            why="Whether the visitor's browser is dark is not carried along.",
         ),
         Case(
             "a picture for the dark",
@@ -187,11 +203,11 @@ CASES = (
             <img alt='' src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='200'%3E
             %3Crect width='300' height='200' fill='gold'/%3E%3C/svg%3E"></picture>""",
             media={"color_scheme": "dark"},
-            listed=True,
         ),
         Case(
             "a meta element says dark",
             "<!doctype html><title>x</title><meta name=color-scheme content=dark><h1>dark</h1><input value=x>",
+            why="A meta element's colour scheme is not carried along.",
         ),
         Case(
             "a visitor who wants no motion",
@@ -199,6 +215,7 @@ CASES = (
             " width: 200px } }</style><div></div>",
             media={"reduced_motion": "reduce"},
             listed=True,
+            why="The settings of the visitor's browser are not carried along.",
         ),
         Case(
             "a visitor who wants contrast",
@@ -206,6 +223,7 @@ CASES = (
             "</style><div></div>",
             media={"contrast": "more"},
             listed=True,
+            why="The settings of the visitor's browser are not carried along.",
         ),
         Case(
             "forced colours",
@@ -213,6 +231,7 @@ CASES = (
             " solid } }</style><div>text</div><button>b</button>",
             media={"forced_colors": "active"},
             listed=True,
+            why="The settings of the visitor's browser are not carried along.",
         ),
         Case(
             "two device pixels per CSS pixel",
@@ -220,6 +239,7 @@ CASES = (
             " @media (-webkit-min-device-pixel-ratio: 2) { div { width: 300px } }</style><div></div>",
             kind="retina",
             listed=True,
+            why="The settings of the visitor's browser are not carried along.",
         ),
         Case(
             "an image for two device pixels",
@@ -227,13 +247,13 @@ CASES = (
             "%3Crect width='300' height='200' fill='gold'/%3E%3C/svg%3E 1x, data:image/svg+xml,%3Csvg xmlns='http://"
             "www.w3.org/2000/svg' width='600' height='400'%3E%3Crect width='600' height='400' fill='navy'/%3E%3C/svg%3E 2x\">",
             kind="retina",
-            listed=True,
         ),
         Case(
             "a page with scrollbars",
             f"{OVERFLOW}<div class=w></div><div class=h></div><p>x",
             kind="scrollbars",
             listed=True,
+            why="The width of the visitor's scrollbars is not carried along.",
         ),
         Case(
             "a page gets scrollbars",
@@ -241,6 +261,7 @@ CASES = (
             act="a.style.height = '2000px'; a.style.background = 'tomato'",
             kind="scrollbars",
             listed=True,
+            why="The width of the visitor's scrollbars is not carried along.",
         ),
         Case(
             "a box with scrollbars",
@@ -248,6 +269,7 @@ CASES = (
             kind="scrollbars",
             share=0.02,  # the bar
             listed=True,
+            why="The width of the visitor's scrollbars is not carried along.",
         ),
         Case(
             "a frame with scrollbars",
@@ -256,6 +278,7 @@ CASES = (
             kind="scrollbars",
             share=0.03,  # the bar
             listed=True,
+            why="The width of the visitor's scrollbars is not carried along.",
         ),
         Case(
             "a telephone's viewport",
@@ -279,6 +302,7 @@ CASES = (
             " background: tomato } }</style><div></div>",
             kind="mobile",
             share=0.01,  # drawn at another scale
+            why="The settings of the visitor's browser are not carried along.",
         ),
     ),
 )

@@ -66,6 +66,7 @@ CASES = (
             div:hover { background: teal }</style><div>x</div>`""",
             act=lambda page: page.mouse.move(100, 100),
             listed=True,
+            why="What is under the mouse in a closed shadow tree is not known.",
         ),
         Case(
             "a declarative shadow tree",
@@ -76,6 +77,7 @@ CASES = (
             "a closed declarative shadow tree",
             f"<div><template shadowrootmode=closed><style>{BOX}</style><div>closed</div></template>light</div>",
             listed=True,
+            why="No script can reach a closed shadow tree that the parser made.",
         ),
         Case(
             "slots change",
@@ -92,6 +94,7 @@ CASES = (
             display: block; font-size: 60px; line-height: 80px; background: gold }</style>
             <slot></slot><hr><slot></slot>`; h.shadowRoot.querySelector('slot').assign(a)""",
             act="h.shadowRoot.querySelectorAll('slot')[1].assign(b)",
+            why="Slots that scripts fill by hand are not carried along.",
         ),
         Case(
             "parts",
@@ -135,6 +138,7 @@ CASES = (
             act="""customElements.define('x-late', class extends HTMLElement { connectedCallback() {
             this.attachShadow({mode: 'open'}).innerHTML = '<h1>defined</h1><slot></slot>' } })""",
             listed=True,
+            why="The copy's custom elements are never defined.",
         ),
         Case(
             "an element without a tree is defined late",
@@ -142,13 +146,14 @@ CASES = (
             " x-later:defined { background: gold }</style><x-later>light</x-later>",
             act="customElements.define('x-later', class extends HTMLElement {})",
             listed=True,
+            why="The copy's custom elements are never defined.",
         ),
         Case(
             "elements are defined before the session",
             "<style>x-known { display: block; height: 100px } :not(:defined) { background: red }"
             " x-known:defined { background: gold }</style><x-known>light</x-known><x-not>never</x-not>",
             before="customElements.define('x-known', class extends HTMLElement {})",
-            listed=True,
+            why="The copy's custom elements are never defined.",
         ),
         Case(
             "a state of one's own",
@@ -158,6 +163,7 @@ CASES = (
             internals = this.attachInternals() })""",
             act="a.internals.states.add('on')",
             listed=True,
+            why="States of custom elements are not carried along.",
         ),
         Case(
             "a state of one's own before the session",
@@ -166,12 +172,14 @@ CASES = (
             before="""customElements.define('x-state', class extends HTMLElement {
             internals = this.attachInternals() }); a.internals.states.add('on')""",
             listed=True,
+            why="States of custom elements are not carried along.",
         ),
         Case(
             "an element of an extended kind",
             """<style>button { font-size: 60px } [is=x-button] { background: gold } :not(:defined) { color: red }</style>
             <button is=x-button>extended</button>""",
             before="customElements.define('x-button', class extends HTMLButtonElement {}, { extends: 'button' })",
+            why="The kind of an extended element does not arrive.",
         ),
         Case(
             "a field that is a custom element",
@@ -180,6 +188,7 @@ CASES = (
             before="""customElements.define('x-field', class extends HTMLElement {
             static formAssociated = true; internals = this.attachInternals() })""",
             act="a.internals.setValidity({ customError: true }, 'no')",
+            why="Errors that scripts set on fields are not carried along.",
         ),
     ),
 )

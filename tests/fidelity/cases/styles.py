@@ -87,7 +87,6 @@ CASES = (
             f"<link rel=stylesheet href=a.css id=l disabled>{BOXES}",
             files={"a.css": (CSS, ".a { background: gold; height: 200px }")},
             act="l.disabled = false; await new Promise((go) => l.addEventListener('load', go))",
-            listed=True,
         ),
         Case(
             "a link's href changes",
@@ -117,13 +116,18 @@ CASES = (
             act="m.disabled = false; l.disabled = true; await new Promise((go) => setTimeout(go, 200))",
             listed=True,
         ),
-        Case("style.media", SHEET, act="s.media = 'print'", listed=True),
+        Case(
+            "style.media",
+            SHEET,
+            act="s.media = 'print'",
+        ),
         Case(
             "media.appendMedium()",
             SHEET,
             before="s.media = 'print'",
             act="s.sheet.media.appendMedium('screen')",
             listed=True,
+            why="A sheet's media that scripts edit do not take the place of the attribute's.",
         ),
         Case(
             "a media rule's text changes",
@@ -246,12 +250,14 @@ CASES = (
                 )
             },
             listed=True,
+            why="Shorthands with var() are lost from linked sheets.",
         ),
         Case(
             "an edited sheet with var() and a longhand",
             f"<style id=s>:root {{ --v: 40px }} .a {{ padding: var(--v); padding-left: 200px; background: gold }}</style>{BOXES}",
             act="s.sheet.insertRule('.b { background: teal }', 0)",
             listed=True,
+            why="Shorthands with var() are lost from edited sheets.",
         ),
         Case(
             "an adopted sheet with var() and a longhand",
@@ -260,6 +266,7 @@ CASES = (
             ':root { --v: 40px } .a { padding: var(--v); padding-left: 200px; background: gold }');
             document.adoptedStyleSheets = [sheet]""",
             listed=True,
+            why="Shorthands with var() are lost from sheets made by scripts.",
         ),
         Case(
             "an inline style with var() and a longhand",
@@ -299,6 +306,7 @@ CASES = (
             f".a, .b {{ width: var(--w); background: gold }} .b {{ --w: nonsense }}</style>{BOXES}",
             act="CSS.registerProperty({ name: '--q', syntax: '<color>', inherits: true, initialValue: 'teal' });"
             "c.style.background = 'var(--q)'",
+            why="Properties that scripts register are not carried along.",
         ),
         Case(
             "what the browser supports",
