@@ -30,6 +30,8 @@ export interface Extra {
 export interface Shadow {
   adopted: string[];
   nodes: Tree[];
+  /** Scripts say what is shown in which slot. */
+  manual?: 1;
 }
 
 export interface FrameDocument extends Shadow {
@@ -115,6 +117,8 @@ export type Op =
   | ["highlight", page: number, name: string, ranges: [Point, Point][]]
   /** The caret: in a field from and to which character, elsewhere a point; 0 for none. */
   | ["caret", node: number, start: number, end: number]
+  /** What a script has given to a slot. */
+  | ["slots", slot: number, nodes: number[]]
   /** How an element is in the top layer, "" for not. */
   | ["top", node: number, as: "modal" | "popover" | ""]
   | ["viewport", width: number, height: number]

@@ -199,7 +199,6 @@ CASES = (
             "a field with an error of its own",
             f"{BIG}<style>:invalid {{ background: tomato }}</style><input id=a value=x>",
             act="a.setCustomValidity('no')",
-            why="Errors that scripts set on fields are not carried along.",
         ),
         Case(
             "invalid once the visitor has been there",
@@ -211,7 +210,6 @@ CASES = (
                 page.click("#b"),
                 page.evaluate("document.activeElement.blur()"),
             ),
-            why="The copy does not know which fields the visitor has been in.",
         ),  # fmt: skip
         Case(
             "placeholders",
@@ -225,7 +223,6 @@ CASES = (
             zoom: 3; margin: 20px } form:has(:checked) { background: teal }</style><form>
             <input type=radio name=r id=a checked><b>a</b><input type=radio name=r id=b><b>b</b></form>""",
             act=lambda page: (page.check("#b"), away(page)),
-            why="The copy does not know which button is checked at first.",
         ),
         Case(
             "a native control under the mouse",

@@ -46,7 +46,6 @@ CASES = (
         Case(
             "a frame of srcdoc is never quirky",
             f'<iframe srcdoc="<style>.Odd {{ height: 50%; background: gold }}</style><div class=odd>half" {SIZE}></iframe>',
-            why="A frame of srcdoc without a doctype becomes a quirky one.",
         ),
         Case(
             "a frame's srcdoc changes",
@@ -164,7 +163,6 @@ CASES = (
             """<!doctype html><html><head><title>x</title></head><frameset cols="200,*" border=0><frame src=inner.html
             name=a><frameset rows="50%,50%"><frame src=other.html><frame src=inner.html></frameset></frameset></html>""",
             files=FILES,
-            why="Framesets are not shown.",
         ),
         Case(
             "a frameset's frame goes elsewhere",
@@ -172,7 +170,6 @@ CASES = (
             id=f><frame src=inner.html></frameset></html>""",
             files=FILES,
             act="""const f = document.querySelector('#f'); f.src = 'other.html';""" + LOADED,
-            why="Framesets are not shown.",
         ),
     ),
     *group(
@@ -182,7 +179,6 @@ CASES = (
             f"<iframe id=f src='{{other}}/inner.html' {SIZE}></iframe>",
             files=FILES,
             listed=True,
-            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin changes",
@@ -194,7 +190,6 @@ CASES = (
                 .evaluate("(p) => { p.textContent = 'changed'; p.style.fontSize = '90px' }")
             ),
             listed=True,
-            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin is added",
@@ -205,7 +200,6 @@ CASES = (
             document.body.append(f);"""
             + LOADED,
             listed=True,
-            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin is typed into",
@@ -215,7 +209,6 @@ CASES = (
             },
             act=lambda page: page.frame_locator("#f").locator("#i").fill("typed here"),
             listed=True,
-            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of another origin scrolls",
@@ -233,7 +226,6 @@ CASES = (
                 page.frame_locator("#f").locator("body").evaluate("() => scrollTo(0, 500)")
             ),
             listed=True,
-            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame of this origin in one of another",
@@ -246,7 +238,6 @@ CASES = (
                 "deep.html": (HTML, INNER.format("deep")),
             },
             listed=True,
-            why="Frames of other origins are not carried along.",
         ),
         Case(
             "a frame that does not load",

@@ -120,20 +120,17 @@ CASES = (
             "text in a field is selected",
             "<input id=a value='select this text' style='font-size: 60px; outline: none'>",
             act="a.focus(); a.setSelectionRange(2, 12)",
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "text in a textarea is selected",
             "<textarea id=a style='font-size: 60px; outline: none; width: 500px'>select this text</textarea>",
             act="a.focus(); a.select()",
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "a selection goes",
             "<p id=a style='font-size: 60px; line-height: 80px'>select these words here",
             before="getSelection().selectAllChildren(a)",
             act="getSelection().removeAllRanges()",
-            why="What the visitor has selected is not carried along.",
         ),
         Case(
             "the caret in a field",
@@ -141,7 +138,6 @@ CASES = (
             caret-animation: manual'>""",
             act="a.focus(); a.setSelectionRange(1, 1)",
             share=0.0003,
-            why="The visitor's caret is not drawn.",
         ),
         Case(
             "the caret in editable content",
@@ -149,7 +145,6 @@ CASES = (
             caret-color: red; caret-animation: manual'>ab</div>""",
             act="a.focus(); getSelection().collapse(a.firstChild, 1)",
             share=0.0003,
-            why="The visitor's caret is not drawn.",
         ),
     ),
     *group(
@@ -159,39 +154,33 @@ CASES = (
             f"{RING}<input id=a><input id=b>",
             before="a.focus()",
             listed=True,
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "a field gets the focus",
             f"{RING}<input id=a><input id=b>",
             act=lambda page: page.click("#b"),
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "the focus moves with the keyboard",
             """<style>:focus-visible { background: gold; outline: 20px solid teal } button { font-size: 40px;
             margin: 20px }</style><button>a</button><button>b</button>""",
             act=lambda page: (page.keyboard.press("Tab"), page.keyboard.press("Tab")),
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "a mouse's focus is not visible",
             """<style>:focus { background: gold } :focus-visible { background: red } button { font-size: 40px;
             border: 0; margin: 20px }</style><button id=a>a</button><button>b</button>""",
             act=lambda page: (page.click("#a"), page.mouse.move(599, 399)),
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "the browser's own ring",
             "<style>a { font-size: 90px; line-height: 200px; outline-width: 30px }</style><a href=# id=a>link</a>",
             act=lambda page: page.keyboard.press("Tab"),
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             ":focus-within",
             f"{RING}<style>form:focus-within {{ background: gold }}</style><form><input id=a><br>text</form>",
             act=lambda page: page.focus("#a"),
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "the focus goes",
@@ -199,7 +188,6 @@ CASES = (
             before="a.focus()",
             act="await new Promise((go) => setTimeout(go, 50)); a.blur(); a.value = 'x'",
             listed=True,
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "focus in a shadow tree",
@@ -208,13 +196,11 @@ CASES = (
             `<style>:focus { background: gold } :host(:focus-within) { outline: 20px solid teal }</style>
             <input style="font-size: 60px">`; h.style.cssText = 'display: block; margin: 40px'""",
             act="h.shadowRoot.querySelector('input').focus()",
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "focus in a frame",
             FRAME.format(RING.replace('"', "'") + "<input id=a>"),
             act="f.contentDocument.querySelector('#a').focus()",
-            why="Which element has the focus is not carried along.",
         ),
     ),
     *group(
@@ -239,7 +225,6 @@ CASES = (
             background: gold } div:hover { background: teal } :host(:hover) { outline: 9px solid red }</style>
             <div id=a>x</div>`""",
             act=lambda page: page.hover("#h >> div"),
-            why="The host of what is under the mouse does not count as such.",
         ),
         Case(
             "under the mouse in a frame",
@@ -285,7 +270,6 @@ CASES = (
             button:active { background: red }</style><button id=a>press</button>""",
             act=lambda page: (page.hover("#a"), page.mouse.down()),
             listed=True,
-            why="What is held down is not carried along.",
         ),
         Case(
             "a link is held down",
@@ -293,7 +277,6 @@ CASES = (
             "<a href=# id=a>link</a>",
             act=lambda page: (page.hover("#a"), page.mouse.down()),
             listed=True,
-            why="What is held down is not carried along.",
         ),
         Case(
             "a scrolled page under the mouse",
@@ -315,7 +298,6 @@ CASES = (
             f"<a href=#b id=a>go</a>{ROWS}<p id=b>here",
             act=lambda page: page.click("#a"),
             listed=True,
-            why="Which element is the address's target is not carried along.",
         ),
         Case(
             "the target changes by script",
@@ -324,14 +306,12 @@ CASES = (
             before="location.hash = 'a'",
             act="location.hash = 'b'",
             listed=True,
-            why="Which element is the address's target is not carried along.",
         ),
         Case(
             "a target before the session",
             "<style>:target { background: gold; height: 100px }</style><p id=a>a<p id=b>b",
             before="location.hash = 'b'",
             listed=True,
-            why="Which element is the address's target is not carried along.",
         ),
         Case(
             "links that were visited, and others",
@@ -347,20 +327,17 @@ CASES = (
             """<style>::backdrop { background: rgb(0 128 128 / 70%) }</style><h1>page</h1>
             <dialog id=d style="font-size: 60px">dialog</dialog>""",
             act="d.showModal()",
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "a modal dialog is open before the session",
             """<style>::backdrop { background: teal }</style><h1>page</h1>
             <dialog id=d style="font-size: 60px">dialog</dialog>""",
             before="d.showModal()",
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "a dialog opens that is not modal",
             "<dialog id=d style='font-size: 60px; background: gold'>dialog</dialog>",
             act="d.show()",
-            why="Which element has the focus is not carried along.",
         ),
         Case(
             "a modal dialog closes and opens again",
@@ -369,28 +346,24 @@ CASES = (
             before="d.showModal()",
             act="""d.close(); await new Promise((go) => setTimeout(go, 100)); d.show();
             await new Promise((go) => setTimeout(go, 100)); d.close(); d.showModal(); d.append('!')""",
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "a modal dialog closes",
             "<style>::backdrop { background: teal }</style><h1>page</h1><dialog id=d>dialog</dialog>",
             before="d.showModal()",
             act=lambda page: page.keyboard.press("Escape"),
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "two modal dialogs, the first opened last",
             """<style>dialog { width: 300px; height: 200px; font-size: 60px } ::backdrop { background: none }</style>
             <dialog id=a style="background: gold">a</dialog><dialog id=b style="background: teal">b</dialog>""",
             act="b.showModal(); a.showModal()",
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "a modal dialog added open",
             "<h1>page</h1>",
             act="""const d = document.createElement('dialog'); d.textContent = 'later';
             d.style.fontSize = '80px'; document.body.append(d); d.showModal()""",
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "a modal dialog in a shadow tree",
@@ -398,21 +371,18 @@ CASES = (
             before="""h.attachShadow({mode: 'open'}).innerHTML = `<style>dialog::backdrop { background: gold }
             </style><dialog style="font-size: 80px">dialog</dialog>`""",
             act="h.shadowRoot.querySelector('dialog').showModal()",
-            why="Dialogs are not shown as modal ones.",
         ),
         Case(
             "a popover is open before the session",
             "<h1>page</h1><div popover id=p style='font-size: 80px; background: gold'>popover</div>",
             before="p.showPopover()",
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "a popover opens",
             "<h1>page</h1><div popover id=p style='font-size: 80px; background: gold'>popover</div>",
             act="p.showPopover()",
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "a popover opens by a button",
@@ -421,7 +391,6 @@ CASES = (
             <div popover id=p style='font-size: 80px'>popover</div>""",
             act=lambda page: (page.click("#a"), page.mouse.move(599, 399)),
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "a popover closes",
@@ -429,7 +398,6 @@ CASES = (
             before="p.showPopover()",
             act="p.hidePopover()",
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "a popover made by script",
@@ -437,7 +405,6 @@ CASES = (
             act="""const p = document.createElement('div'); p.popover = 'manual'; p.textContent = 'made';
             p.style.cssText = 'font-size: 90px; background: gold'; document.body.append(p); p.showPopover()""",
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "a popover over a modal dialog",
@@ -445,7 +412,6 @@ CASES = (
             height: 200px">dialog<div popover id=p style="font-size: 60px; background: gold">popover</div></dialog>""",
             act="d.showModal(); p.showPopover()",
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "a popover at its anchor",
@@ -454,7 +420,6 @@ CASES = (
             font-size: 60px; background: gold">popover</div>""",
             act="p.showPopover({ source: a })",
             listed=True,
-            why="Popovers are not shown.",
         ),
         Case(
             "details open",

@@ -66,7 +66,6 @@ CASES = (
             div:hover { background: teal }</style><div>x</div>`""",
             act=lambda page: page.mouse.move(100, 100),
             listed=True,
-            why="What is under the mouse in a closed shadow tree is not known.",
         ),
         Case(
             "a declarative shadow tree",
@@ -94,7 +93,6 @@ CASES = (
             display: block; font-size: 60px; line-height: 80px; background: gold }</style>
             <slot></slot><hr><slot></slot>`; h.shadowRoot.querySelector('slot').assign(a)""",
             act="h.shadowRoot.querySelectorAll('slot')[1].assign(b)",
-            why="Slots that scripts fill by hand are not carried along.",
         ),
         Case(
             "parts",
@@ -138,7 +136,6 @@ CASES = (
             act="""customElements.define('x-late', class extends HTMLElement { connectedCallback() {
             this.attachShadow({mode: 'open'}).innerHTML = '<h1>defined</h1><slot></slot>' } })""",
             listed=True,
-            why="The copy's custom elements are never defined.",
         ),
         Case(
             "an element without a tree is defined late",
@@ -146,14 +143,12 @@ CASES = (
             " x-later:defined { background: gold }</style><x-later>light</x-later>",
             act="customElements.define('x-later', class extends HTMLElement {})",
             listed=True,
-            why="The copy's custom elements are never defined.",
         ),
         Case(
             "elements are defined before the session",
             "<style>x-known { display: block; height: 100px } :not(:defined) { background: red }"
             " x-known:defined { background: gold }</style><x-known>light</x-known><x-not>never</x-not>",
             before="customElements.define('x-known', class extends HTMLElement {})",
-            why="The copy's custom elements are never defined.",
         ),
         Case(
             "a state of one's own",
@@ -163,7 +158,6 @@ CASES = (
             internals = this.attachInternals() })""",
             act="a.internals.states.add('on')",
             listed=True,
-            why="States of custom elements are not carried along.",
         ),
         Case(
             "a state of one's own before the session",
@@ -172,14 +166,12 @@ CASES = (
             before="""customElements.define('x-state', class extends HTMLElement {
             internals = this.attachInternals() }); a.internals.states.add('on')""",
             listed=True,
-            why="States of custom elements are not carried along.",
         ),
         Case(
             "an element of an extended kind",
             """<style>button { font-size: 60px } [is=x-button] { background: gold } :not(:defined) { color: red }</style>
             <button is=x-button>extended</button>""",
             before="customElements.define('x-button', class extends HTMLButtonElement {}, { extends: 'button' })",
-            why="The kind of an extended element does not arrive.",
         ),
         Case(
             "a field that is a custom element",
@@ -188,7 +180,6 @@ CASES = (
             before="""customElements.define('x-field', class extends HTMLElement {
             static formAssociated = true; internals = this.attachInternals() })""",
             act="a.internals.setValidity({ customError: true }, 'no')",
-            why="Errors that scripts set on fields are not carried along.",
         ),
     ),
 )

@@ -127,7 +127,6 @@ CASES = (
             before="s.media = 'print'",
             act="s.sheet.media.appendMedium('screen')",
             listed=True,
-            why="A sheet's media that scripts edit do not take the place of the attribute's.",
         ),
         Case(
             "a media rule's text changes",
@@ -250,7 +249,6 @@ CASES = (
                 )
             },
             listed=True,
-            why="Shorthands with var() are lost from linked sheets.",
         ),
         Case(
             "an edited sheet with var() and a longhand",

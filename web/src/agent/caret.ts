@@ -38,7 +38,7 @@ export class Caret {
   private isAsked = false;
 
   constructor() {
-    this.mark.className = "caret";
+    this.mark.className = "carets";
     this.mark.hidden = true;
   }
 
@@ -62,21 +62,29 @@ export class Caret {
 
   private draw(): void {
     const { node, mark } = this;
-    const at = node?.isConnected ? this.rectangle(node) : undefined;
-    mark.hidden = !at;
-    if (!node || !at) return;
+    const places = node?.isConnected ? this.places(node) : [];
+    mark.hidden = !places.length;
+    if (!node || !places.length) return;
     const page = node.ownerDocument as Document;
-    const { left, top } = placeOf(page, at);
-    const isCaret = at.width === 0;
-    mark.dataset.kind = isCaret ? "caret" : "selected";
-    mark.textContent = at.text ?? "";
     const style = page.defaultView?.getComputedStyle(elementOf(node));
-    const colour = style?.caretColor ?? "";
-    mark.style.cssText = `left: ${isCaret ? left - CARET_PX / 2 : left}px; top: ${top}px; height: ${at.height}px;
-      width: ${isCaret ? CARET_PX : at.width}px; ${isCaret ? `background: ${colour}` : `font: ${style?.font}`}; line-height: ${at.height}px`;
+    mark.style.font = style?.font ?? "";
+    mark.replaceChildren(
+      ...places.map((at) => {
+        const { left, top } = placeOf(page, at);
+        const isCaret = at.width === 0;
+        const part = document.createElement("div");
+        part.className = isCaret ? "caret" : "selected";
+        part.textContent = at.text ?? "";
+        part.style.cssText = `left: ${isCaret ? left - CARET_PX / 2 : left}px; top: ${top}px;
+          width: ${isCaret ? CARET_PX : at.width}px; height: ${at.height}px;
+          line-height: ${at.height}px`;
+        if (isCaret) part.style.background = style?.caretColor ?? "";
+        return part;
+      }),
+    );
   }
 
-  private rectangle(node: Node): Place | undefined {
+  private places(node: Node): Place[] {
     const field = node as HTMLInputElement;
     if (field.localName === "input" || field.localName === "textarea") {
       return inField(field, this.start, this.end);
@@ -87,9 +95,9 @@ export class Caret {
     else range.setStart(node, Math.min(this.start, node.textContent?.length ?? 0));
     range.collapse(true);
     const [rect] = range.getClientRects();
-    if (rect) return rect;
+    if (rect) return [rect];
     const box = elementOf(node).getBoundingClientRect();
-    return new DOMRect(box.left, box.top, 0, Math.min(box.height, 20));
+    return [{ left: box.left, top: box.top, width: 0, height: Math.min(box.height, 20) }];
   }
 }
 
@@ -97,39 +105,67 @@ function elementOf(node: Node): Element {
   return node.nodeType === Node.ELEMENT_NODE ? (node as Element) : (node.parentElement as Element);
 }
 
-/** Worked out from the text's width: browsers do not tell. Lines that are wrapped are not known. */
-function inField(field: HTMLInputElement, start: number, end: number): Place | undefined {
+/** Worked out from the text's width, as browsers do not tell. */
+function inField(field: HTMLInputElement, start: number, end: number): Place[] {
   const page = field.ownerDocument;
   const style = page.defaultView?.getComputedStyle(field);
   const context = page.createElement("canvas").getContext("2d");
-  if (!style || !context) return undefined;
+  if (!style || !context) return [];
   context.font = style.font;
   context.letterSpacing = style.letterSpacing;
-  const value = field.type === "password" ? "•".repeat(field.value.length) : field.value;
-  const lines = value.slice(0, start).split("\n");
-  const before = lines[lines.length - 1] ?? "";
-  const selected = value.slice(start, end).split("\n")[0] ?? "";
+  const measure = (text: string) => context.measureText(text).width;
   const pixels = (name: string) => Number.parseFloat(style.getPropertyValue(name)) || 0;
-  const line = pixels("line-height") || pixels("font-size") * 1.2;
+  const { fontBoundingBoxAscent, fontBoundingBoxDescent } = context.measureText("");
+  const letters = Math.round(fontBoundingBoxAscent + fontBoundingBoxDescent);
+  const line = Math.round(pixels("line-height")) || letters;
   const box = field.getBoundingClientRect();
+  const isArea = field.localName === "textarea";
   const inner = box.height - pixels("border-top-width") - pixels("border-bottom-width");
-  const isLine = field.localName === "input";
-  const top = isLine
-    ? (inner - line) / 2
-    : pixels("padding-top") + (lines.length - 1) * line - field.scrollTop;
-  const { width } = context.measureText(before);
-  const drawn = context.measureText(selected);
-  const left = pixels("border-left-width") + pixels("padding-left") + width - field.scrollLeft;
-  const least = pixels("border-left-width");
-  if (left < least || left > box.width || top < -line || top > box.height) return undefined;
-  // A caret is as high as the letters, what is selected as the line.
-  const letters = drawn.fontBoundingBoxAscent + drawn.fontBoundingBoxDescent;
-  const height = Math.floor(selected ? line : Math.min(letters, line));
-  return {
-    left: box.left + left,
-    top: box.top + pixels("border-top-width") + top + (line - height) / 2,
-    width: Math.min(drawn.width, box.width - left),
-    height,
-    text: selected,
-  };
+  const value = field.type === "password" ? "•".repeat(field.value.length) : field.value;
+  const room = field.clientWidth - pixels("padding-left") - pixels("padding-right");
+  const lines = isArea ? wrapped(value, room, measure) : [{ from: 0, text: value }];
+  const places: Place[] = [];
+  for (const [at, { from, text }] of lines.entries()) {
+    const next = lines[at + 1]?.from ?? value.length + 1;
+    if (start >= next || (start === end ? start < from : end <= from)) continue;
+    const before = text.slice(0, Math.max(0, start - from));
+    const selected = text.slice(before.length, Math.max(0, end - from));
+    const isCaret = start === end;
+    const height = isCaret ? Math.min(letters, line) : line;
+    const top = isArea ? pixels("padding-top") + at * line : (inner - line) / 2;
+    const left = field.clientLeft + pixels("padding-left") + measure(before) - field.scrollLeft;
+    const y = pixels("border-top-width") + top + (line - height) / 2 - field.scrollTop;
+    if (left < 0 || left > box.width || y < 0 || y + height > box.height + 1) continue;
+    // The break at the end of a line counts as a character.
+    const more = end > next && lines[at + 1] ? measure(" ") : 0;
+    const width = isCaret ? 0 : Math.min(measure(selected) + more, box.width - left);
+    places.push({ left: box.left + left, top: box.top + y, width, height, text: selected });
+  }
+  return places;
+}
+
+interface Line {
+  /** How many characters stand before it. */
+  from: number;
+  text: string;
+}
+
+/** The lines of a text in so much room, broken at spaces as browsers do. */
+function wrapped(value: string, room: number, measure: (text: string) => number): Line[] {
+  const lines: Line[] = [];
+  let from = 0;
+  for (const paragraph of value.split("\n")) {
+    let text = "";
+    for (const word of paragraph.match(/\S*\s*/g) ?? []) {
+      if (text && measure((text + word).trimEnd()) > room) {
+        lines.push({ from, text });
+        from += text.length;
+        text = "";
+      }
+      text += word;
+    }
+    lines.push({ from, text });
+    from += text.length + 1;
+  }
+  return lines;
 }

@@ -84,9 +84,10 @@ export function createElement(page: Document, tag: string, { ns, frame, css }: E
   }
 }
 
-export function attachShadow(element: Element): ShadowRoot | DocumentFragment {
+export function attachShadow(element: Element, manual: boolean): ShadowRoot | DocumentFragment {
   try {
-    return element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const slotAssignment = manual ? "manual" : "named";
+    return element.shadowRoot ?? element.attachShadow({ mode: "open", slotAssignment });
   } catch {
     return document.createDocumentFragment();
   }

@@ -156,6 +156,12 @@ export class PageTree {
       case "caret":
         this.shared.caret.place(this.nodes.get(op[1]), op[2], op[3]);
         break;
+      case "slots":
+        this.withElement(op[1], (slot) => {
+          const nodes = op[2].map((number) => this.nodes.get(number)).filter((node) => !!node);
+          if ("assign" in slot) (slot as HTMLSlotElement).assign(...(nodes as Element[]));
+        });
+        break;
       case "top":
         this.withElement(op[1], (element) => setTop(element as HTMLDialogElement, op[2]));
         break;
@@ -186,6 +192,7 @@ export class PageTree {
     this.inFrames = new Map();
     empty(page, doctype);
     this.adopt(page, []);
+    page.defaultView?.scrollTo({ left: 0, top: 0, behavior: "instant" }); // the page before is gone
     this.keep(DOCUMENT, page);
   }
 
@@ -226,7 +233,7 @@ export class PageTree {
     }
     if (extra.shadow) {
       const number = counter.next++;
-      const shadow = attachShadow(element);
+      const shadow = attachShadow(element, !!extra.shadow.manual);
       this.keep(number, shadow);
       for (const child of extra.shadow.nodes) {
         shadow.append(this.build(page, child, counter, after));

@@ -35,6 +35,7 @@ export class Assets {
   constructor(
     private readonly base: string,
     private readonly key: string,
+    private readonly hasProxy: boolean,
     /** Of a page in a frame: the page around names the files. */
     private readonly sink: Sink,
   ) {
@@ -139,7 +140,10 @@ export class Assets {
   private async missing(named: [string, string][], again: boolean): Promise<string[]> {
     const url = this.address("assets");
     if (again) url.searchParams.set("again", "1");
-    const body = toJson(Object.fromEntries(named));
+    // The proxy has seen the addresses; where there is none, they stay here.
+    const body = toJson(
+      Object.fromEntries(named.map(([id, address]) => [id, this.hasProxy ? address : ""])),
+    );
     const response = await nativeFetch(url, { method: "POST", body, credentials: "same-origin" });
     if (!response.ok) throw new Error("the files cannot be named now");
     return fromJson(await response.text()) as string[];

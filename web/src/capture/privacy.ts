@@ -23,6 +23,8 @@ import { looksLikeCard, Secrets } from "./secrets";
 const MASK = "••••••••";
 /** Characters of an editor that are looked through for a card number. */
 const MAX_EDITOR = 20_000;
+/** Rules that wait for what they are about. */
+const MAX_WAITING = 300;
 const MARKED = ".glance_masked,[glance_masked]:not([glance_masked=false i])";
 const ALWAYS = "input[type=hidden i],input[type=file i]";
 const FIELDS =
@@ -44,6 +46,7 @@ export class Privacy {
   private readonly knownNames = new Map<string, boolean>();
   private readonly slots = new Map<string, number>();
   private sheets: string[] = [];
+  private waiting: [selectors: string, root: Document | ShadowRoot][] = [];
   /** Names that were held back and have a meaning since: "." or "#" or "[", and the name. */
   readonly news: string[] = [];
 
@@ -232,8 +235,23 @@ export class Privacy {
 
   forgetSheets(): void {
     this.sheets = [];
+    this.forgetWaiting();
     this.knownNames.clear();
     this.news.length = 0;
+  }
+
+  /** A rule about nothing that is there names a file, which has not left. */
+  wait(selectors: string, root: Document | ShadowRoot | undefined): undefined {
+    if (root && this.waiting.length < MAX_WAITING) this.waiting.push([selectors, root]);
+  }
+
+  forgetWaiting(): void {
+    this.waiting = [];
+  }
+
+  /** Whether one of those rules is about something by now. */
+  hasCome(): boolean {
+    return this.waiting.some(([selectors, root]) => this.subject(selectors, root) !== "nothing");
   }
 
   /** What a rule of a root's sheet is about. */

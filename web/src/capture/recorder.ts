@@ -72,9 +72,9 @@ export class Recorder implements Capture {
     rules: Rules,
     seen: Seen,
     closed: WeakMap<Element, ShadowRoot>,
-    { base, hosts }: Config,
+    { base, hosts, tag }: Config,
   ) {
-    this.assets = new Assets(base, rules.assets, sink);
+    this.assets = new Assets(base, rules.assets, !tag, sink);
     const media = new Media(() => this.keyframeSoon(0), this.life.signal);
     this.privacy = new Privacy(rules, seen.passwords, closed, this.assets, media);
     this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
@@ -360,7 +360,10 @@ export class Recorder implements Capture {
       on("mousemove", (event) => this.mouse(event as MouseEvent));
     }
     if (dom.nodeType(root) !== dom.DOCUMENT_NODE) {
-      on("slotchange", () => this.changes.recheckSlots([(root as ShadowRoot).host]));
+      on("slotchange", () => {
+        this.changes.recheckSlots([(root as ShadowRoot).host]);
+        this.states.sweep(true);
+      });
       return;
     }
     on("selectionchange", () => queueMicrotask(() => this.guard(() => this.selections.sweep())));

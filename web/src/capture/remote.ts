@@ -1,6 +1,6 @@
 // Frames of other origins that pass through the same proxy. The page asks such a frame to record itself;
 // what it says goes on as it is, in a numbering of its own.
-import { on as listen } from "../native";
+import { fromJson, on as listen, toJson } from "../native";
 import type { Op } from "../ops";
 import type { Rules } from "../wire";
 import type { Assets } from "./assets";
@@ -13,7 +13,7 @@ export const FRAME = "cobrowse_frame";
 export type ToFrame = { rules: Rules } | { stop: true };
 export type FromFrame = { ops: Op[] } | { files: [address: string, base: string][] };
 
-const MAX_OPS = 20_000;
+const MAX_TEXT = 8 * 1024 * 1024;
 
 export class Remotes {
   private readonly known = new Map<Element, string>();
@@ -35,14 +35,23 @@ export class Remotes {
   /** A frame that the page may not look into: it may record itself. */
   ask(element: Element): void {
     const origin = this.originOf(element);
-    if (!origin || this.privacy.isHidden(element)) return;
+    if (!origin || this.privacy.isHidden(element)) {
+      this.drop(element);
+      return;
+    }
     this.known.set(element, origin);
     // Its files are given from here: the key to them stays on this page.
     this.send(element, { rules: { ...this.rules, assets: this.assets.isOn ? FRAME : "" } });
   }
 
   stop(): void {
-    for (const element of this.known.keys()) this.send(element, { stop: true });
+    for (const element of [...this.known.keys()]) this.drop(element);
+  }
+
+  private drop(element: Element): void {
+    if (!this.known.has(element)) return;
+    this.send(element, { stop: true });
+    this.known.delete(element);
   }
 
   private send(element: Element, message: ToFrame): void {
@@ -66,7 +75,8 @@ export class Remotes {
       const number = this.numbers.of(element);
       if (!number) this.known.delete(element);
       else if ((element as HTMLIFrameElement).contentWindow === source && origin === expected) {
-        this.take(number, said, origin);
+        if (this.privacy.isHidden(element)) this.drop(element);
+        else this.take(number, said, origin);
         return;
       }
     }
@@ -74,8 +84,13 @@ export class Remotes {
 
   private take(number: number, said: FromFrame, origin: string): void {
     if ("ops" in said) {
-      if (Array.isArray(said.ops) && said.ops.length < MAX_OPS)
-        this.op(["frame", number, said.ops]);
+      try {
+        // Whatever else it may be, it can be sent.
+        const text = toJson(said.ops);
+        if (text.length < MAX_TEXT) this.op(["frame", number, fromJson(text) as Op[]]);
+      } catch {
+        // no operations
+      }
       return;
     }
     if (!Array.isArray(said.files)) return;

@@ -9,6 +9,8 @@ const MAX_RANGES = 200;
 /** Fields that have a caret which scripts may ask for. */
 const TEXT = /^(?:text|search|url|tel|password|textarea)$/;
 
+const NAME = /^[\w-]{1,64}$/;
+
 type Span = Pick<AbstractRange, "startContainer" | "startOffset" | "endContainer" | "endOffset">;
 
 export class Selections {
@@ -56,6 +58,7 @@ export class Selections {
     const gone = new Set([...this.told.keys()].filter((known) => known.startsWith(about)));
     gone.delete(about + SELECTION);
     registry.forEach((highlight, name) => {
+      if (!NAME.test(name)) return;
       const ranges: [Point, Point][] = [];
       highlight.forEach((range) => {
         const span = ranges.length < MAX_RANGES && this.span(range);
@@ -79,8 +82,10 @@ export class Selections {
     }
     const field = element as HTMLInputElement;
     if (TEXT.test(dom.localName(field) === "textarea" ? "textarea" : field.type)) {
-      const { selectionStart: start, selectionEnd: end } = field;
-      this.say(["caret", number, start ?? 0, end ?? 0], "caret");
+      const { selectionStart: start, selectionEnd: end, value } = field;
+      // Of a value that is masked not even the length is told.
+      if (this.privacy.value(field, value) !== value) this.say(["caret", 0, 0, 0], "caret");
+      else this.say(["caret", number, start ?? 0, end ?? 0], "caret");
       return;
     }
     const selection = dom.selectionOf(element.ownerDocument);

@@ -149,6 +149,7 @@ export class Serializer {
         adopted: adoptedTexts(shadow, this.privacy),
         nodes: this.siblings(shadow, dom.firstChild(shadow), null, hidden),
       };
+      if (shadow.slotAssignment === "manual") extra.shadow.manual = 1;
     }
     if (tag === "dialog" || dom.attribute(element, "popover") !== null) this.finds.top(element);
     if (namespace === HTML || tag === "style") this.special(element, tag, hidden, extra);

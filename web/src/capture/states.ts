@@ -63,8 +63,22 @@ export class States {
       this.told.set(name, text);
       this.op(["state", name, numbers], `state ${name}`);
     }
+    for (const root of this.roots()) {
+      if ((root as ShadowRoot).slotAssignment === "manual") this.slots(root as ShadowRoot);
+    }
     const took = performance.now() - began;
     this.nextAt = began + took * SHARE;
+  }
+
+  private slots(root: ShadowRoot): void {
+    for (const slot of dom.all(root, "slot") as NodeListOf<HTMLSlotElement>) {
+      const number = this.numbers.of(slot);
+      const nodes = slot.assignedNodes().map((node) => this.numbers.of(node));
+      const text = nodes.join();
+      if (!number || text === (this.told.get(`slot ${number}`) ?? "")) continue;
+      this.told.set(`slot ${number}`, text);
+      this.op(["slots", number, nodes], `slot ${number}`);
+    }
   }
 
   private find(root: Root, selector: string, numbers: number[]): void {
