@@ -141,7 +141,7 @@ CASES = (
                 "#f", {"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"x"}
             ),
             listed=True,
-            why="Names of files are hidden at all times.",
+            why="Names of files never leave.",
         ),
         Case(
             "several chosen files",
@@ -151,7 +151,7 @@ CASES = (
                 [FilePayload(name=f"{n}.txt", mimeType="text/plain", buffer=b"x") for n in "abc"],
             ),
             listed=True,
-            why="Names of files are hidden at all times.",
+            why="Names of files never leave.",
         ),
         Case(
             "a range is moved",
@@ -282,7 +282,7 @@ CASES = (
             "a native select is open",
             f"{BIG}<select id=s>{''.join(f'<option>option {n}' for n in range(9))}</select>",
             act=lambda page: (page.focus("#s"), page.keyboard.press("Alt+ArrowDown")),
-            why="The browser's own list of options is not drawn.",
+            why="The list is drawn over the copy, but not as every browser draws it.",
         ),
         Case(
             "a select styled by the page is open",
@@ -290,7 +290,7 @@ CASES = (
             option { background: gold; height: 60px }</style>
             <select id=s><option>alpha<option>beta<option>gamma</select>""",
             act=lambda page: (page.click("#s"), away(page)),
-            why="That a select is open is not carried along.",
+            why="A list that the page styles itself opens only for who clicks it.",
         ),
     ),
 )

@@ -269,7 +269,7 @@ CASES = (
             before=SHADE + "window.shade = shade; shade(0, 0.5, 0.5)",
             act="shade(1, 0.5, 0); await new Promise(requestAnimationFrame)",
             listed=True,
-            why="Canvases are not carried along.",
+            why="What WebGL has drawn before the session is gone from its buffer until it draws again.",
         ),
         Case(
             "a canvas in a worker's hands",
@@ -292,7 +292,7 @@ CASES = (
             files={"a.png": (PNG, png())},
             act="const c = a.getContext('2d'); await i.decode(); c.drawImage(i, 0, 0, 300, 200)",
             listed=True,
-            why="Canvases are not carried along.",
+            why="A canvas with another host's image may not be read.",
         ),
     ),
     *group(
@@ -326,7 +326,7 @@ CASES = (
             files={"a.webm": ("video/webm", VIDEO)},
             act="if (a.readyState < 4) await new Promise((go) => a.addEventListener('canplaythrough', go));"
             "a.style.border = '9px solid teal'",
-            why="A film's controls are not drawn.",
+            why="The copy has a picture, not the film: its controls know no length.",
         ),
         Case(
             "a film of a blob",
@@ -342,7 +342,7 @@ CASES = (
             files={"a.wav": ("audio/wav", sound())},
             act="if (a.readyState < 4) await new Promise((go) => a.addEventListener('canplaythrough', go));"
             "a.style.width = '500px'",
-            why="A sound's length is not known to the copy.",
+            why="The copy has no sound: its controls know no length.",
         ),
     ),
     *group(
@@ -373,7 +373,7 @@ CASES = (
             files={"a.ttf": (TTF, FONT)},
             act="""const face = new FontFace('Made', 'url(a.ttf)'); document.fonts.add(face); await face.load()""",
             listed=True,
-            why="Fonts that scripts make are not carried along.",
+            why="No browser tells where the fonts that scripts make come from.",
         ),
         Case(
             "a font made by script of bytes",
@@ -383,7 +383,7 @@ CASES = (
             document.fonts.add(new FontFace('Made', bytes)) })""",
             act="await document.fonts.load('20px Made'); a.append('!')",
             listed=True,
-            why="Fonts that scripts make are not carried along.",
+            why="No browser tells where the fonts that scripts make come from.",
         ),
         Case(
             "icons of a font",
@@ -464,7 +464,7 @@ CASES = (
             f"""{BIG}<svg viewBox="0 0 100 75" id=s><rect width=20 height=70 fill=teal><animate attributeName=width
             to=90 begin=indefinite dur=0.1s fill=freeze id=n /></rect></svg>""",
             act="n.beginElement(); await new Promise((go) => n.addEventListener('endEvent', go))",
-            why="When a drawing's animation starts is not carried along.",
+            why="When a script has begun a drawing's animation is not carried along.",
         ),
         Case(
             "a formula",

@@ -448,7 +448,7 @@ CASES = (
                 page.click("h1"),
                 page.wait_for_function("document.fullscreenElement"),
             ),
-            why="That an element is shown on the whole screen is not carried along.",
+            why="It looks the same, by a z-index that the visitor's element does not have.",
         ),  # fmt: skip
         Case(
             "inert, hidden and content-visibility",

@@ -215,7 +215,7 @@ CASES = (
             " solid } }</style><div>text</div><button>b</button>",
             media={"forced_colors": "active"},
             listed=True,
-            why="The settings of the visitor's browser are not carried along.",
+            why="The colours that the visitor's system forces on pages are not carried along.",
         ),
         Case(
             "two device pixels per CSS pixel",

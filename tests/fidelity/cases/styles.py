@@ -255,7 +255,7 @@ CASES = (
             f"<style id=s>:root {{ --v: 40px }} .a {{ padding: var(--v); padding-left: 200px; background: gold }}</style>{BOXES}",
             act="s.sheet.insertRule('.b { background: teal }', 0)",
             listed=True,
-            why="Shorthands with var() are lost from edited sheets.",
+            why="Browsers do not tell what such a shorthand was, and an edited sheet is no longer what was written.",
         ),
         Case(
             "an adopted sheet with var() and a longhand",
@@ -264,7 +264,7 @@ CASES = (
             ':root { --v: 40px } .a { padding: var(--v); padding-left: 200px; background: gold }');
             document.adoptedStyleSheets = [sheet]""",
             listed=True,
-            why="Shorthands with var() are lost from sheets made by scripts.",
+            why="Browsers do not tell what such a shorthand was, and a script's sheet was never written in the page.",
         ),
         Case(
             "an inline style with var() and a longhand",
@@ -304,7 +304,7 @@ CASES = (
             f".a, .b {{ width: var(--w); background: gold }} .b {{ --w: nonsense }}</style>{BOXES}",
             act="CSS.registerProperty({ name: '--q', syntax: '<color>', inherits: true, initialValue: 'teal' });"
             "c.style.background = 'var(--q)'",
-            why="Properties that scripts register are not carried along.",
+            why="No browser tells which properties scripts have registered.",
         ),
         Case(
             "what the browser supports",
