@@ -51,7 +51,7 @@ SHOWN_FILES = {
     "addresses of media",
     "address in CSS",
     "addresses that a style sheet asks for",
-    "lists of addresses in CSS",
+    "addresses that are escaped",
 }
 INPUT = 'at.firstChild.dispatchEvent(new Event("input", { bubbles: true }))'
 TYPE = f'at.firstChild.value = "§"; {INPUT}'

@@ -118,10 +118,10 @@ export interface Internal {
   startMessages?: (handlers: MessageHandlers, key: string) => Messages;
   /** Set by the script of the visitor's interface. */
   startUi?: (settings: AccountSettings, handlers: UiHandlers, seen: Seen) => Ui;
-  /** What the page around, of another origin, has asked of this one in its frame. */
-  asked?: MessageEvent;
-  /** Set by the capture script: do it. */
-  record?: (event: MessageEvent) => void;
+  /** What pages around, of other origins, have asked of this one in its frame. */
+  asked: MessageEvent[];
+  /** Set by the capture script: look at it. */
+  record?: () => void;
   /** The running one. */
   capture?: Capture | undefined;
 }

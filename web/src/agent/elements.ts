@@ -21,12 +21,16 @@ export function setTop(element: HTMLDialogElement, top: string): void {
   try {
     if (top === "modal") {
       element.close();
+      element.inert = true; // else it would take the agent's focus
       element.showModal();
     } else if (top === "popover") {
       element.popover = "manual"; // none closes another: the visitor's page has said which are open
       element.showPopover();
     } else {
-      if (element.open) element.close();
+      if (element.matches(":modal")) {
+        element.open = true; // without it a dialog takes itself for closed, and stays where it is
+        element.close();
+      }
       if (element.matches(":popover-open")) element.hidePopover();
     }
   } catch {
@@ -67,6 +71,8 @@ export function empty(page: Document, doctype: string): void {
   page.write(/^<!DOCTYPE [^<>]*>$/.test(doctype) ? doctype : "");
   page.close();
   page.documentElement?.remove();
+  // The agent's Escape is about the viewer.
+  page.addEventListener("cancel", (event) => event.preventDefault(), true);
   page.addEventListener("load", ({ target }) => setDensity(target as Element), true);
   page.addEventListener("error", ({ target }) => setMissing(target as Element), true);
 }

@@ -379,9 +379,15 @@ export class PageTree {
       });
       this.inFrames.set(number, tree);
     }
-    // Its first word is a keyframe.
-    for (const op of ops)
-      if (tree.isStarted || op[0] === "start" || op[0] === "hidden") tree.run(op);
+    for (const op of ops) {
+      // Its first word is a keyframe.
+      if (!tree.isStarted && op[0] !== "start" && op[0] !== "hidden") continue;
+      try {
+        tree.run(op);
+      } catch {
+        // Another site's page has said it: what it breaks is its own.
+      }
+    }
   }
 
   private setPicture(element: HTMLElement, name: string): void {

@@ -13,6 +13,14 @@ export const FRAME = "cobrowse_frame";
 export type ToFrame = { rules: Rules } | { stop: true };
 export type FromFrame = { ops: Op[] } | { files: [address: string, base: string][] };
 
+/** Whether a page is of one of our sites: what another port serves has not come through the proxy. */
+export function isBehindProxy(
+  { protocol, hostname, port }: URL,
+  hosts: readonly string[],
+): boolean {
+  return hosts.includes(hostname) && protocol === location.protocol && port === location.port;
+}
+
 const MAX_TEXT = 8 * 1024 * 1024;
 
 export class Remotes {
@@ -61,8 +69,8 @@ export class Remotes {
 
   private originOf(element: Element): string | undefined {
     try {
-      const { origin, hostname } = new URL((element as HTMLIFrameElement).src, location.href);
-      return this.hosts.includes(hostname) ? origin : undefined;
+      const url = new URL((element as HTMLIFrameElement).src, location.href);
+      return isBehindProxy(url, this.hosts) ? url.origin : undefined;
     } catch {
       return undefined;
     }
@@ -87,7 +95,8 @@ export class Remotes {
       try {
         // Whatever else it may be, it can be sent.
         const text = toJson(said.ops);
-        if (text.length < MAX_TEXT) this.op(["frame", number, fromJson(text) as Op[]]);
+        if (Array.isArray(said.ops) && text.length < MAX_TEXT)
+          this.op(["frame", number, fromJson(text) as Op[]]);
       } catch {
         // no operations
       }
