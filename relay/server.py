@@ -28,6 +28,7 @@ from relay.errors import Close, SetupError
 from relay.health import Health
 from relay.hub import Hub
 from relay.limits import Connections
+from relay.logins import Logins
 from relay.pages import Pages, SecurityHeaders, load_static
 from relay.protocol import FrameProtocol, HttpProtocol
 from relay.records import Records
@@ -70,11 +71,11 @@ class Relay:
             Caps(limits.sessions, limits.sessions_per_address),
         )
         self.health = Health(settings, self.hub, self.broker, self.records)
-        pages = Pages(settings, secret, self.store)
+        logins = Logins(settings, self.store)
+        pages = Pages(secret, logins)
         visitors = VisitorPages(settings, secret, static)
         assets = AssetPages(self.assets, secret)
         connections = Connections(limits.connections, limits.connections_per_address)
-        agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
         async def script(request: Request) -> Response:
             found = static.get(request.path_params["name"])
@@ -87,7 +88,7 @@ class Relay:
 
         visitor_socket = VisitorSocket(self.hub, secret, limits, connections, self.broker)
         agent_socket = AgentSocket(
-            self.hub, secret, limits, connections, agent_groups, settings.relay.public_url
+            self.hub, secret, limits, connections, logins, settings.relay.public_url
         )
         self._sockets = {"/visitor/socket": visitor_socket, "/agent/socket": agent_socket}
         self._pages = Starlette(
