@@ -109,7 +109,10 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = ""
     trusted_peers: Annotated[
         list[str],
-        Meta(description="Addresses of proxies whose X-Forwarded-* headers count."),
+        Meta(
+            description="Addresses of proxies whose X-Forwarded-* headers count, and of Forwarded "
+            "the host and scheme where there are none of these."
+        ),
     ] = msgspec.field(default_factory=lambda: ["127.0.0.1", "::1"])
 
     def __post_init__(self) -> None:
