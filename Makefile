@@ -50,4 +50,4 @@ $(VENV)/.tests-installed: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-other .bench web/node_modules bench/node/node_modules proxy_addon/static/*.js proxy_addon/static/*.sri relay/static/*.js relay/static/*.css
+	rm -rf $(VENV) .venv-other .bench web/node_modules bench/node/node_modules tests/node/node_modules proxy_addon/static/*.js proxy_addon/static/*.sri relay/static/*.js relay/static/*.css

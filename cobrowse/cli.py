@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Final
 import msgspec
 
 import proxy_addon
-from cobrowse import config, records, up
+from cobrowse import config, loginkeys, records, up
 from cobrowse.processes import StartError
-from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
 from relay.errors import SetupError
 from relay.server import run as run_relay
 from relay.settings import Settings
@@ -63,10 +61,15 @@ def _parser() -> argparse.ArgumentParser:
     relay.add_argument("--relay-listen", metavar="HOST:PORT", help="over the config file's")
     relay.set_defaults(run=_relay)
 
-    loginkey = commands.add_parser("loginkey", help="make an agent's time-limited credential")
-    loginkey.add_argument("--group", metavar="ID", help="group id; not needed when there is one")
+    loginkey = commands.add_parser("loginkey", help="make or check an agent's credential")
+    loginkey.add_argument(
+        "--group", metavar="ID", default="", help="group id; not needed when there is one"
+    )
     loginkey.add_argument("--user", metavar="ID", required=True, help="the agent's own id")
     loginkey.add_argument("--ttl", metavar="SECONDS", type=int, default=3600)
+    loginkey.add_argument(
+        "--check", metavar="KEY", help="say whether this one is accepted, and if not, why"
+    )
     loginkey.add_argument("--config", metavar="FILE", help="cobrowse.toml with the API key")
     loginkey.set_defaults(run=_loginkey)
 
@@ -117,14 +120,11 @@ def _records_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _loginkey(arguments: argparse.Namespace) -> None:
-    if not 0 < arguments.ttl <= LOGIN_KEY_MAX_AGE_S:
-        raise ValueError(f"--ttl must be 1 to {LOGIN_KEY_MAX_AGE_S} seconds")
-    if not arguments.user:
-        raise ValueError("--user must name the agent")
     path = arguments.config or config.own_file()
-    _, settings = config.load(path)
-    group = arguments.group or (next(iter(settings.groups)) if len(settings.groups) == 1 else "")
-    if group not in settings.groups or not settings.groups[group].api_key:
-        raise ValueError(f"{path} has no group {group!r} with an api_key")
-    expiry = int(time.time()) + arguments.ttl
-    print(make_login_key(group, arguments.user, settings.groups[group].api_key, expiry))
+    if arguments.check is None:
+        print(loginkeys.make(path, arguments.group, arguments.user, arguments.ttl))
+        return
+    accepted, why = loginkeys.check(path, arguments.group, arguments.user, arguments.check)
+    print(why)
+    if not accepted:
+        sys.exit(1)

@@ -41,28 +41,28 @@ def check_login_key(
     partnerid: str,
     partneruserid: str,
     loginkey: str,
-    api_keys: Mapping[str, str],
+    api_keys: Mapping[str, tuple[str, ...]],
     now: float,
     skew_s: float = 0.0,
 ) -> int:
     """Accept an agent's credential, or say why not to the one who holds it.
 
     Args:
-        api_keys: group id to API key; a group without one lets nobody in.
+        api_keys: group id to the API keys that count; a group without one lets nobody in.
         skew_s: how far the clock of the one who made it may be off.
     Returns: when it expires, in Unix seconds.
     Raises:  Refused. A stranger learns nothing of which part was wrong.
     """
     wrong = Refused("login", "The login key is not valid for this partner and user.")
-    api_key = api_keys.get(partnerid, "")
+    keys = [key for key in api_keys.get(partnerid, ()) if key]
     parts = loginkey.split("$")
-    if len(parts) != 4 or parts[0] or parts[1] != _VERSION or not partneruserid or not api_key:
+    if len(parts) != 4 or parts[0] or parts[1] != _VERSION or not partneruserid or not keys:
         raise wrong
     if not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= 12):
         raise wrong
     expiry = int(parts[2])
-    genuine = make_login_key(partnerid, partneruserid, api_key, expiry)
-    if not hmac.compare_digest(genuine.encode(), loginkey.encode()):
+    genuine = [make_login_key(partnerid, partneruserid, key, expiry) for key in keys]
+    if not any([hmac.compare_digest(g.encode(), loginkey.encode()) for g in genuine]):
         raise wrong
     if now >= expiry + skew_s:
         raise Refused("expired", "The login key has expired. Ask for a new one.")

@@ -19,7 +19,7 @@ from relay import wire
 from relay.broker import Broker, Place
 from relay.errors import Close, Malformed, Refused, close_of
 from relay.peer import LocalPeer
-from relay.session import Saved
+from relay.session import Facts, Saved
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +105,21 @@ class Yielded(msgspec.Struct, tag="yielded", frozen=True):
     saved: Saved | None
 
 
+class Asking(msgspec.Struct, tag="ask", frozen=True):
+    """Somebody wants to know about a session."""
+
+    relay: str
+    request: int
+    place: Place
+
+
+class Told(msgspec.Struct, tag="told", frozen=True):
+    """The answer. facts: None where there is no such session."""
+
+    request: int
+    facts: Facts | None
+
+
 class Owned(msgspec.Struct, tag="owned", frozen=True):
     """A relay owns a session now: to all."""
 
@@ -137,6 +152,8 @@ Message = (
     | Shutting
     | Yield
     | Yielded
+    | Asking
+    | Told
     | Owned
     | Watching
     | Listing
@@ -197,6 +214,7 @@ class Sessions(Protocol):
     def owned_elsewhere(self, place: Place) -> None:
         """Another relay says that it owns a session."""
 
+    def facts_here(self, place: Place) -> Facts | None: ...
     def watched(self, message: Watching) -> None: ...
     def list_remote(self, message: Listing) -> None: ...
     def reset(self) -> None:
@@ -211,6 +229,7 @@ class Cluster:
         self._seats: dict[int, Seat] = {}
         self._seats_at: defaultdict[Place, dict[int, Seat]] = defaultdict(dict)
         self._asked: dict[int, asyncio.Future[Yielded]] = {}
+        self._questions: dict[int, asyncio.Future[Facts | None]] = {}
         self._relays = {broker.relay}
         self._missed: set[str] = set()
         self._requests = 0
@@ -285,6 +304,19 @@ class Cluster:
 
     def answer(self, message: Yield, saved: Saved | None, *, denied: bool) -> None:
         self._broker.send(message.relay, _encode(Yielded(message.request, denied, saved)))
+
+    async def facts(self, owner: str, place: Place) -> Facts | None:
+        """What the owner knows of a session; None where it has none. Raises: TimeoutError."""
+        self._requests += 1
+        request = self._requests
+        answer = self._questions[request] = asyncio.get_running_loop().create_future()
+        self._broker.send(owner, _encode(Asking(self.relay, request, place)))
+        try:
+            async with asyncio.timeout(MOVE_TIMEOUT_S):
+                facts: Facts | None = await answer
+                return facts
+        finally:
+            del self._questions[request]
 
     async def look_around(self) -> bool:
         """Which relays there are. True when one has gone since the last look.
@@ -369,6 +401,12 @@ class Cluster:
                     asked.set_result(message)
                 elif saved is not None:
                     self._sessions.yielded_late(saved)
+            case Asking(relay, request, place):
+                facts = self._sessions.facts_here(place)
+                self._broker.send(relay, _encode(Told(request, facts)))
+            case Told(request, facts):
+                if (question := self._questions.get(request)) is not None and not question.done():
+                    question.set_result(facts)
             case Owned(_, place):
                 self._sessions.owned_elsewhere(place)
             case Watching():

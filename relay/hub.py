@@ -21,12 +21,14 @@ from relay.registry import Caps, GroupRules, Registry, not_yours
 from relay.session import (
     MAX_AGENTS,
     Action,
+    Facts,
     Forward,
     Saved,
     Send,
     Session,
     Shut,
     State,
+    facts_of,
     merged,
 )
 from relay.store import Record, Store, StoreError
@@ -41,6 +43,8 @@ BEATS_AT_ONCE: Final = 50
 TIMED_FRAMES: Final = 64
 # How long the relays have to say who owns what, after the broker was away.
 HOLD_OFF_S: Final = 4.0
+# A session may move while its owner is asked about it.
+ASK_TIMES: Final = 3
 # How long a relay that stops waits for its records to be written.
 DRAIN_PATIENCE_S: Final = 3.0
 
@@ -301,6 +305,42 @@ class Hub:
 
     def watch(self, peer: LocalPeer, group: str) -> None:
         self._consoles.watch(peer.number, group)
+
+    # -- who asks about sessions -----------------------------------------------------------------
+
+    def facts_here(self, place: Place) -> Facts | None:
+        session = self._registry.get(place)
+        return None if session is None else facts_of(session.saved, session.state)
+
+    async def facts(self, place: Place) -> Facts | None:
+        """What is known of a live session, whichever relay has it. Raises: Unavailable."""
+        for _ in range(ASK_TIMES):
+            found = await self._registry.located(place)
+            if isinstance(found, Session) or not found:
+                return self.facts_here(place)
+            try:
+                facts = await self._cluster.facts(found, place)
+            except TimeoutError as error:
+                raise Unavailable from error
+            if facts is not None:
+                return facts
+        return None  # it has ended meanwhile, or nobody can follow where it goes
+
+    async def facts_by_id(self, group: str, session_id: str) -> Facts | None:
+        """What is known of a group's session, ended ones as well. Raises: Unavailable."""
+        for session in self._registry.of(group):
+            if session.saved.id == session_id:
+                return facts_of(session.saved, session.state)
+        try:
+            record = await self._store.get(session_id)
+        except StoreError as error:
+            raise Unavailable from error
+        if record is None or record.saved.group != group:
+            return None
+        if record.ended is not None:
+            return facts_of(record.saved, State.ENDED, ended=record.ended, reason=record.reason)
+        facts = await self.facts(record.saved.place)
+        return facts if facts is not None and facts.id == session_id else None
 
     # -- agents at other relays ------------------------------------------------------------------
 

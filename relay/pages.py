@@ -1,7 +1,5 @@
 """The pages of an agent: viewer, console, and the plain page that says why neither is shown."""
 
-import asyncio
-import re
 import time
 from collections.abc import Mapping
 from importlib.resources import files
@@ -16,11 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from relay import auth
 from relay.auth import AgentToken
 from relay.errors import Refused, TooMuch
-from relay.limits import WrongKeys
+from relay.logins import Logins
 from relay.metrics import REFUSED
-from relay.settings import Settings
-from relay.store import Store, StoreError
-from relay.wire import PRINTABLE
 
 AGENT_COOKIE: Final = "cobrowse_agent"
 STATIC_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
@@ -46,13 +41,8 @@ _HEADERS: Final = {
 class Pages:
     """Answers an agent's requests for pages."""
 
-    def __init__(self, settings: Settings, secret: bytes, store: Store) -> None:
-        self._store = store
-        self._single_use = {g for g, v in settings.groups.items() if v.loginkey_single_use}
-        self._skew_s = settings.relay.clock_skew_s
-        self._wrong_keys = WrongKeys(settings.relay.limits.wrong_keys)
-        self._api_keys = {group: g.api_key for group, g in settings.groups.items()}
-        self._secret = secret
+    def __init__(self, secret: bytes, logins: Logins) -> None:
+        self._secret, self._logins = secret, logins
         self._templates = Environment(loader=PackageLoader("relay"), autoescape=select_autoescape())
 
     async def viewer(self, request: Request) -> Response:
@@ -97,9 +87,8 @@ class Pages:
         """
         if "loginkey" in asked:
             group, user = asked.get("partnerid", ""), asked.get("partneruserid", "")
-            if not re.match(PRINTABLE, user):
-                raise Refused("login", "The user's id has characters that cannot be printed.")
-            await self._check_key(request, group, user, asked["loginkey"], now)
+            address = request.client.host if request.client else ""
+            await self._logins.log_in(address, group, user, asked["loginkey"], now)
             expiry = int(now) + auth.AGENT_TOKEN_LIFETIME_S
             name = "".join(c for c in asked.get("name", "")[:63] if c.isprintable())
             return AgentToken(group, user, name, expiry)
@@ -108,34 +97,10 @@ class Pages:
             raise Refused("login", "You are not logged in. Open this page with your login key.")
         agent = auth.read_agent_token(cookie, self._secret, now)
         # A page that the cookie opens makes the login last no longer than it was made for.
-        same_group = asked.get("partnerid", agent.group) == agent.group
-        if not same_group or not self._api_keys.get(agent.group):
+        if asked.get("partnerid", agent.group) != agent.group:
             raise Refused("login", "You are logged in to another group. Use its login key.")
+        self._logins.admit(agent.group, agent.user)
         return agent
-
-    async def _check_key(
-        self, request: Request, group: str, user: str, loginkey: str, now: float
-    ) -> None:
-        """Raises: Refused, TooMuch."""
-        address = request.client.host if request.client else ""
-        if delay_s := self._wrong_keys.add(address, time.monotonic()):
-            await asyncio.sleep(delay_s)
-        try:
-            expiry = auth.check_login_key(group, user, loginkey, self._api_keys, now, self._skew_s)
-        except Refused as refusal:
-            if refusal.code != "login":
-                self._wrong_keys.forgive(address)
-            raise
-        self._wrong_keys.forgive(address)
-        if group not in self._single_use:
-            return
-        try:
-            kept_until = expiry + int(self._skew_s) + 1
-            fresh = await self._store.spend("loginkey", loginkey, kept_until)
-        except StoreError as error:
-            raise Refused("unavailable", "Your login key cannot be checked now.") from error
-        if not fresh:
-            raise Refused("used", "The login key was used before. Ask for a new one.")
 
     def _page(self, request: Request, template: str, status: int, **values: object) -> Response:
         text = self._templates.get_template(template).render(**values)

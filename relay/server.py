@@ -25,13 +25,18 @@ from relay.broker import Broker, BrokerError
 from relay.broker.memory import MemoryBroker
 from relay.broker.redis import RedisBroker
 from relay.errors import Close, SetupError
+from relay.forwarded import Forwarded
 from relay.health import Health
 from relay.hub import Hub
 from relay.limits import Connections
+from relay.logins import Logins
 from relay.pages import Pages, SecurityHeaders, load_static
 from relay.protocol import FrameProtocol, HttpProtocol
 from relay.records import Records
 from relay.registry import Caps, GroupRules
+from relay.service.asmx import SessionService
+from relay.service.finder import Finder
+from relay.service.rest import RestService
 from relay.session import Limits
 from relay.settings import GroupSettings, Settings, split_listen
 from relay.sockets import AgentSocket, VisitorSocket
@@ -70,11 +75,13 @@ class Relay:
             Caps(limits.sessions, limits.sessions_per_address),
         )
         self.health = Health(settings, self.hub, self.broker, self.records)
-        pages = Pages(settings, secret, self.store)
+        logins = Logins(settings, self.store)
+        pages = Pages(secret, logins)
         visitors = VisitorPages(settings, secret, static)
+        finder = Finder(self.hub, logins, settings.relay.public_url)
+        soap, rest = SessionService(finder), RestService(finder)
         assets = AssetPages(self.assets, secret)
         connections = Connections(limits.connections, limits.connections_per_address)
-        agent_groups = {group for group, values in settings.groups.items() if values.api_key}
 
         async def script(request: Request) -> Response:
             found = static.get(request.path_params["name"])
@@ -87,7 +94,7 @@ class Relay:
 
         visitor_socket = VisitorSocket(self.hub, secret, limits, connections, self.broker)
         agent_socket = AgentSocket(
-            self.hub, secret, limits, connections, agent_groups, settings.relay.public_url
+            self.hub, secret, limits, connections, logins, settings.relay.public_url
         )
         self._sockets = {"/visitor/socket": visitor_socket, "/agent/socket": agent_socket}
         self._pages = Starlette(
@@ -107,6 +114,11 @@ class Relay:
                 Route("/visitor/token", visitors.token, methods=["POST"]),
                 Route("/visitor/{name}", visitors.script),
                 Route("/cobrowse/CobrowseJS.ashx", visitors.tag),
+                Route("/services/{service}", soap.service, methods=["GET", "POST"]),
+                Route("/services/{service}/{method}", soap.method, methods=["GET", "POST"]),
+                Route("/api/v1/openapi.json", rest.openapi),
+                Route("/api/v1/sessions", rest.sessions),
+                Route("/api/v1/sessions/{id}", rest.session),
             ],
             middleware=[Middleware(SecurityHeaders)],
             lifespan=self._life,
@@ -235,7 +247,7 @@ def run(settings: Settings) -> None:
     relay = Relay(settings)
     host, port = split_listen(settings.relay.listen)
     config = uvicorn.Config(
-        relay,
+        Forwarded(relay, settings.relay.trusted_peers),
         host=host,
         port=port,
         http=HttpProtocol,
@@ -245,8 +257,7 @@ def run(settings: Settings) -> None:
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,
         ws_ping_timeout=2 * PING_S,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.relay.trusted_peers,
+        proxy_headers=False,
         server_header=False,
         access_log=False,
         log_config=None,

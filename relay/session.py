@@ -107,6 +107,40 @@ class Saved(msgspec.Struct, kw_only=True):
         return self.group, self.key
 
 
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be told of a session to its group's agents. Times in Unix seconds.
+
+    state: one of State. agents: who are there now.
+    """
+
+    id: str
+    group: str
+    key: str
+    state: str
+    started: float
+    ended: float | None = None
+    reason: str = ""
+    person: wire.KnownPerson
+    page: wire.Page
+    agents: list[Attendance]
+
+
+def facts_of(saved: Saved, state: State, *, ended: float | None = None, reason: str = "") -> Facts:
+    here = [msgspec.structs.replace(a) for a in saved.attendances if a.left is None]
+    return Facts(
+        id=saved.id,
+        group=saved.group,
+        key=saved.key,
+        state=state.value,
+        started=saved.started,
+        ended=ended,
+        reason=reason,
+        person=saved.person,
+        page=saved.page,
+        agents=here,
+    )
+
+
 # -- actions -------------------------------------------------------------------------------------
 
 

@@ -109,7 +109,10 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = ""
     trusted_peers: Annotated[
         list[str],
-        Meta(description="Addresses of proxies whose X-Forwarded-* headers count."),
+        Meta(
+            description="Addresses of proxies whose X-Forwarded-* headers count, and of Forwarded "
+            "the host and scheme where there are none of these."
+        ),
     ] = msgspec.field(default_factory=lambda: ["127.0.0.1", "::1"])
 
     def __post_init__(self) -> None:
@@ -127,6 +130,23 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Secret that signs the agents' login keys. Empty: no agent can log in."),
     ] = ""
+    previous_api_key: Annotated[
+        str,
+        Meta(
+            description="The `api_key` before this one: login keys that it signed count as well, "
+            "until all who make them have the new one."
+        ),
+    ] = ""
+    agents: Annotated[
+        list[str],
+        Meta(description="User ids of the agents who may log in. Empty: all with a login key."),
+    ] = msgspec.field(default_factory=list)
+    admins: Annotated[
+        list[str],
+        Meta(
+            description="User ids of agents who are administrators; they need not be in `agents`."
+        ),
+    ] = msgspec.field(default_factory=list)
     loginkey_single_use: Annotated[
         bool, Meta(description="A login key opens one page, once; a page that is open stays open.")
     ] = False
@@ -150,6 +170,14 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = True
     settings: AccountSettings = AccountSettings()
+
+    def api_keys(self) -> tuple[str, ...]:
+        """Those that login keys may be signed with. Without api_key none counts."""
+        return tuple(filter(None, (self.api_key, self.previous_api_key))) if self.api_key else ()
+
+    def admits(self, user: str) -> bool:
+        """Whether an agent with a good login key may log in."""
+        return not self.agents or user in self.agents or user in self.admins
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Collection
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from relay.cluster import Seat
 from relay.errors import Close, Malformed, PeerError, Refused, TooMuch
 from relay.hub import Hub
 from relay.limits import Allowance, Connections, network
+from relay.logins import Logins
 from relay.metrics import CLOSED, LATENCY, PEERS, REFUSED
 from relay.peer import LocalPeer
 from relay.protocol import FrameProtocol
@@ -208,8 +208,7 @@ class VisitorSocket(Socket):
 class AgentSocket(Socket):
     """Join or watch; after that an agent listens, and may send session messages.
 
-    Args: groups: ids of the groups whose agents may log in. own_url: where agents reach the relay;
-        "" where any address will do.
+    Args: own_url: where agents reach the relay; "" where any address will do.
     """
 
     kind = "agent"
@@ -220,11 +219,11 @@ class AgentSocket(Socket):
         secret: bytes,
         limits: LimitSettings,
         connections: Connections,
-        groups: Collection[str],
+        logins: Logins,
         own_url: str,
     ) -> None:
         super().__init__(hub, secret, limits, connections)
-        self._groups, self._own_url = groups, own_url
+        self._logins, self._own_url = logins, own_url
 
     async def _converse(self, scope: Scope, receive: Receive, peer: LocalPeer) -> None:
         # Browsers always say where a page is from; programs have no page that could be a trap.
@@ -236,8 +235,7 @@ class AgentSocket(Socket):
         if not isinstance(hello, wire.Join | wire.Watch):
             raise Malformed("the first message must be join or watch")
         agent = auth.read_agent_token(hello.token, self._secret, time.time())
-        if agent.group not in self._groups:
-            raise Refused("login", "Agents of this group cannot log in.")
+        self._logins.admit(agent.group, agent.user)
         if isinstance(hello, wire.Watch):
             self._hub.watch(peer, agent.group)
             await _next(receive)

@@ -52,6 +52,12 @@ class Store(Protocol):
         Args: secret: only its digest is kept.
         """
 
+    async def is_spent(self, kind: str, secret: str) -> bool:
+        """Whether it was used, as far as is known now."""
+
+    async def get(self, id: str) -> Record | None:
+        """The session with this id, live or ended."""
+
     def find(self, group: str = "", visitorid: str = "") -> AsyncIterator[Record]:
         """Records from the newest on, of a group and a visitor; "" for any."""
 

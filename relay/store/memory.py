@@ -43,6 +43,12 @@ class MemoryStore:
         self._spent[kind, secret] = expires
         return True
 
+    async def is_spent(self, kind: str, secret: str) -> bool:
+        return (kind, secret) in self._spent
+
+    async def get(self, id: str) -> Record | None:
+        return self._records.get(id)
+
     async def find(self, group: str = "", visitorid: str = "") -> AsyncIterator[Record]:
         for record in sorted(self._records.values(), key=lambda r: -r.saved.started):
             if group in ("", record.saved.group) and visitorid in (

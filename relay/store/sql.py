@@ -93,12 +93,20 @@ class SqlStore:
         return await anext(found, None)
 
     async def spend(self, kind: str, secret: str, expires: int) -> bool:
-        digest = hashlib.sha256(f"{kind}:{secret}".encode()).hexdigest()
+        digest = _digest(kind, secret)
         make = sqlite_insert if self._is_sqlite else postgres_insert
         statement = make(spent).on_conflict_do_nothing()
         async with self._transaction() as connection:
             result = await connection.execute(statement, {"digest": digest, "expires": expires})
             return result.rowcount == 1
+
+    async def is_spent(self, kind: str, secret: str) -> bool:
+        statement = sa.select(spent.c.digest).where(spent.c.digest == _digest(kind, secret))
+        async with self._transaction() as connection:
+            return (await connection.execute(statement)).first() is not None
+
+    async def get(self, id: str) -> Record | None:
+        return await anext(self._select(sessions.c.id == id), None)
 
     async def find(self, group: str = "", visitorid: str = "") -> AsyncIterator[Record]:
         wanted = [sessions.c.group_id == group] if group else []
@@ -164,6 +172,10 @@ class SqlStore:
             raise kind(_reason(error)) from None
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             raise StoreError(_reason(error)) from None
+
+
+def _digest(kind: str, secret: str) -> str:
+    return hashlib.sha256(f"{kind}:{secret}".encode()).hexdigest()
 
 
 def _is_about_data(error: sa.exc.StatementError) -> bool:

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from relay.service.lookup import CobrowseSession
+
 ROOT = Path(__file__).parent.parent.parent
 DOCS = (ROOT / "docs" / "api.md").read_text()
 
@@ -12,7 +14,18 @@ def test_every_named_test_exists() -> None:
     named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", DOCS))
     assert len(named) > 30
     for file, test in named:
-        assert f"\ndef {test}(" in (ROOT / "tests" / "browser" / file).read_text(), test
+        files = (ROOT / "tests").glob(f"*/{file}")
+        assert any(f"\ndef {test}(" in path.read_text() for path in files), test
+
+
+def test_the_services_fields_are_those_of_the_code() -> None:
+    table = DOCS.partition("\n| field | meaning |")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {"found", *CobrowseSession.__struct_fields__}
+    wsdl = (ROOT / "relay" / "templates" / "service.wsdl").read_text()
+    for name in named - {"ended", "reason"}:
+        assert f'"{name}"' in wsdl, name
 
 
 def test_the_error_codes_are_those_of_the_code() -> None:

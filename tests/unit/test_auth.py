@@ -32,11 +32,11 @@ def test_published_vectors(
     partner: str, user: str, expiry: int, api_key: str, login_key: str
 ) -> None:
     assert make_login_key(partner, user, api_key, expiry) == login_key
-    check_login_key(partner, user, login_key, {partner: api_key}, expiry - 1.0)
+    check_login_key(partner, user, login_key, {partner: ("", "another", api_key)}, expiry - 1.0)
 
 
 def check(login_key: str, *, partner: str = "12", user: str = "3x", now: float = NOW) -> None:
-    check_login_key(partner, user, login_key, {"12": "k", "123": "k", "9": ""}, now)
+    check_login_key(partner, user, login_key, {"12": ("k",), "123": ("k",), "9": ("",)}, now)
 
 
 GOOD = make_login_key("12", "3x", "k", int(NOW) + 60)

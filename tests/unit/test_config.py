@@ -57,6 +57,9 @@ messages_per_s = 50
 bytes_per_s = 1e6
 [groups.72937]
 api_key = "k"
+previous_api_key = "j"
+agents = ["anna"]
+admins = ["berta"]
 tags = false
 loginkey_single_use = true
 key_conflict = "replace"

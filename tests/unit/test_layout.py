@@ -18,6 +18,7 @@ PURE = (
     *("proxy_addon/" + name for name in ("paths", "policy", "prescan", "reverse", "snippet")),
     "proxy_addon/splice",
     "proxy_addon/token",
+    *("relay/service/" + name for name in ("lookup", "openapi", "plain", "soap", "xmltext")),
     *("relay/" + name for name in ("auth", "errors", "outbox", "replay", "session", "wire")),
 )
 

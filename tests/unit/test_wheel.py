@@ -16,6 +16,7 @@ def test_a_wheel_is_complete(tmp_path: Path) -> None:
     expected = {"proxy_addon/static/stub.js", "proxy_addon/addon.py", "relay/py.typed"}
     expected |= {f"relay/static/{name}.js" for name in ("loader", "capture", "viewer", "console")}
     expected |= {f"relay/templates/{name}.html" for name in ("base", "viewer", "console")}
+    expected |= {f"relay/templates/{name}" for name in ("service.wsdl", "operation.html")}
     expected |= {"relay/static/agent.css", "cobrowse/demo/pages/home.html"}
     assert expected <= names
     assert not [name for name in names if name.startswith(("tests/", "web/", "bench/"))]

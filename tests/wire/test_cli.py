@@ -162,7 +162,7 @@ def test_a_login_key_of_the_first_config_is_good(home: Path) -> None:
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
     groups = config.load(path)[1].groups
     (group,) = groups
-    check_login_key(group, "anna", login_key, {group: groups[group].api_key}, time.time())
+    check_login_key(group, "anna", login_key, {group: (groups[group].api_key,)}, time.time())
     assert config.own_file() == path
     assert config.load(path)[1].groups == groups
 

@@ -60,6 +60,7 @@ async def test_what_is_put_is_found(store: Store) -> None:
     await store.put([record("A"), record("B")])
     found = await store.at("12", "A")
     assert found == record("A")
+    assert await store.get("id-B") == record("B") and await store.get("id-C") is None
     assert await store.at("12", "C") is None and await store.at("13", "A") is None
     assert sorted(r.saved.key for r in await store.live()) == ["A", "B"]
 
@@ -80,7 +81,9 @@ async def test_a_newer_revision_counts_and_an_older_one_does_not(store: Store) -
 
 async def test_what_is_spent_is_spent_until_it_expires(store: Store) -> None:
     until = int(time.time()) + 60
+    assert not await store.is_spent("loginkey", "k")
     assert await store.spend("loginkey", "k", until)
+    assert await store.is_spent("loginkey", "k") and not await store.is_spent("other", "k")
     assert not await store.spend("loginkey", "k", until)
     assert await store.spend("other", "k", until)
     assert await store.spend("loginkey", "old", 5)
