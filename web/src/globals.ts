@@ -1,6 +1,6 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
 import type { MessageHandlers, Messages } from "./messages";
-import type { AccountSettings, Page, Rules } from "./wire";
+import type { AccountSettings, Gesture, Page, Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
 export interface Identity {
@@ -114,6 +114,8 @@ export interface Internal {
   startMessages?: (handlers: MessageHandlers, key: string) => Messages;
   /** Set by the script of the visitor's interface. */
   startUi?: (settings: AccountSettings, handlers: UiHandlers, seen: Seen) => Ui;
+  /** Set by the interface: show what an agent points at. */
+  point?: (gesture: Gesture) => void;
   /** The running one. */
   capture?: Capture | undefined;
 }

@@ -92,6 +92,7 @@ export class Messages {
     }
   }
 
+  /** There is nobody to say anything to any more. */
   stop(): void {
     clearInterval(this.timer);
     this.timer = undefined;

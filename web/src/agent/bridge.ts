@@ -1,0 +1,39 @@
+// What the viewer in a frame and the page around it say to each other: the two halves of the Agent API.
+// Both post to an exact origin, and both look at where a message is from and which window sent it.
+
+export type EventName = "sessionend" | "navigate" | "error";
+
+/** One page's life: an id that it makes for itself. seq: of its messages, counted up from 1. */
+export type ToViewer =
+  | { cobrowse: "agent"; type: "hello"; page: string }
+  | { cobrowse: "agent"; type: "say"; page: string; seq: number; name: string; payload: string }
+  | { cobrowse: "agent"; type: "leave"; url: string };
+
+/** ready: the viewer is there and waits for hello. taken: up to this number nothing need be said again. */
+export type ToPage =
+  | { cobrowse: "agent"; type: "ready" }
+  | { cobrowse: "agent"; type: "welcome"; page: string; taken: number }
+  | { cobrowse: "agent"; type: "taken"; seq: number }
+  | { cobrowse: "agent"; type: "event"; name: EventName; data?: object }
+  | { cobrowse: "agent"; type: "message"; name: string; payload: string };
+
+/** Undefined for what is none of these messages. */
+export function read<Message>(data: unknown): Message | undefined {
+  const marked = data !== null && typeof data === "object" && Object.hasOwn(data, "cobrowse");
+  return marked && (data as { cobrowse: unknown }).cobrowse === "agent"
+    ? (data as Message)
+    : undefined;
+}
+
+/** As much as the relay takes. */
+export const MAX_PAYLOAD_BYTES = 65_536;
+export const MAX_NAME = 256;
+
+/** Whether a frame may be led there. */
+export function isWebAddress(url: string): boolean {
+  try {
+    return /^https?:$/.test(new URL(url).protocol);
+  } catch {
+    return false;
+  }
+}
