@@ -15,7 +15,7 @@ from tests.wire.raw import raw_server
 API = "GLANCE.Cobrowse.Agent"
 # Listens first, and shows the viewer when the test says so.
 DESK = """<!doctype html><html lang="en"><title>Desk</title>
-<h1>Desk</h1><iframe id="frame" title="Viewer" width="980" height="560"></iframe>
+<h1>Desk</h1><iframe id="frame" name="viewer" title="Viewer" width="980" height="560"></iframe>
 <script src="{relay}/cobrowse/CobrowseJS.ashx?group={group}&site=production&script=Agent"></script>
 <script>
   window.heard = [];

@@ -20,6 +20,13 @@ type Handler = (name: string, data: unknown) => unknown;
 type ErrorCode = keyof typeof texts;
 type Without<Message> = Message extends unknown ? Omit<Message, "cobrowse"> : never;
 
+interface Said {
+  seq: number;
+  name: string;
+  /** JSON text. */
+  payload: string;
+}
+
 /** So much waits for the viewer; past it the page is told. */
 const MAX_KEPT = 64;
 const MAX_KEPT_CHARACTERS = 1_000_000;
@@ -53,7 +60,7 @@ class Agent {
   private frame: HTMLIFrameElement | undefined;
   private isConnected = false;
   /** Said, and not yet taken over by the viewer. */
-  private kept: { seq: number; name: string; payload: string }[] = [];
+  private kept: Said[] = [];
   private next = 1;
   private answer: ReturnType<typeof setTimeout> | undefined;
   /** The src of a frame whose viewer has been left. */
@@ -108,7 +115,7 @@ class Agent {
     }
     const said = { seq: this.next++, name: title, payload: text };
     this.kept.push(said);
-    if (this.isConnected) this.post({ type: "say", page: this.page, ...said });
+    if (this.isConnected) this.say(said);
   }
 
   leaveSession(url: unknown): void {
@@ -168,7 +175,7 @@ class Agent {
         clearTimeout(this.answer);
         this.isConnected = true;
         this.taken(message.taken);
-        for (const said of this.kept) this.post({ type: "say", page: this.page, ...said });
+        for (const said of this.kept) this.say(said);
         break;
       case "taken":
         this.taken(message.seq);
@@ -180,6 +187,11 @@ class Agent {
         this.messages.call(message.name, JSON.parse(message.payload));
         break;
     }
+  }
+
+  private say(said: Said): void {
+    const base = this.kept[0]?.seq ?? said.seq;
+    this.post({ type: "say", page: this.page, base, ...said });
   }
 
   private taken(seq: number): void {

@@ -3,10 +3,21 @@
 
 export type EventName = "sessionend" | "navigate" | "error";
 
-/** One page's life: an id that it makes for itself. seq: of its messages, counted up from 1. */
+/**
+ * page: an id that a page makes for its own life. seq: of its messages, counted up from 1. base: the
+ * lowest that it still keeps.
+ */
 export type ToViewer =
   | { cobrowse: "agent"; type: "hello"; page: string }
-  | { cobrowse: "agent"; type: "say"; page: string; seq: number; name: string; payload: string }
+  | {
+      cobrowse: "agent";
+      type: "say";
+      page: string;
+      seq: number;
+      base: number;
+      name: string;
+      payload: string;
+    }
   | { cobrowse: "agent"; type: "leave"; url: string };
 
 /** ready: the viewer is there and waits for hello. taken: up to this number nothing need be said again. */

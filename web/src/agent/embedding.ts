@@ -130,10 +130,11 @@ export class Embedding {
     for (const said of this.waiting.splice(0)) this.message(said.name, said.payload);
   }
 
-  private take({ page, seq, name, payload }: ToViewer & { type: "say" }): void {
-    const last = this.taken.get(page) ?? 0;
+  private take({ page, seq, base, name, payload }: ToViewer & { type: "say" }): void {
+    if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(base)) return;
+    const last = this.taken.get(page) ?? base - 1;
     // One that is ahead of its turn comes again, after those before it.
-    if (typeof seq !== "number" || seq > last + 1) return;
+    if (seq > last + 1) return;
     if (seq === last + 1) {
       this.taken.delete(page);
       this.taken.set(page, seq); // the newest at the end
