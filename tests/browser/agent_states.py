@@ -1,6 +1,6 @@
 """Every state of the agent's pages, for tests that look at them and for people who want to.
 
-`python -m tests.browser.agent_states FOLDER` leaves pictures of them, light and dark, wide and narrow.
+`python -m tests.browser.agent_states FOLDER` leaves pictures, light and dark, wide and narrow.
 """
 
 import sys

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import VIEWPORT
 from tests.browser.desk import API, Desk, heard, serving_desk, show, viewer
-from tests.browser.mirror import until
-from tests.browser.visiting import LISTEN, call, start
+from tests.browser.mirror import CUTS, until
+from tests.browser.visiting import LISTEN, call, start, wait_for
 from tests.stack import Origin, Stack, running_stack
 
 SETTINGS = 'mask = "none"\nlanguage = "en"\nembed_origins = ["localhost"]'
@@ -35,6 +35,7 @@ def page(browser: Browser, desk: Desk) -> Iterator[Page]:
     """The desktop, which shows nothing yet."""
     context = browser.new_context(viewport={"width": 1040, "height": 720})
     context.set_default_timeout(10_000)
+    context.add_init_script(CUTS)
     made = context.new_page()
     made.goto(f"{desk.url}/")
     yield made
@@ -97,12 +98,12 @@ def test_navigate_comes_when_the_page_has_changed_while_the_line_was_cut(
     joined(page, stack, site)
     heard(page, "navigate")
     frame = viewer(page)
-    page.context.set_offline(True)
-    frame.evaluate("document.body.dataset.state")
+    frame.evaluate("cut()")
+    until(frame, "document.body.dataset.state === 'lost'")
     site.click("text=Branches")
     site.wait_for_url("**/branches")
-    page.context.set_offline(False)
-    # The socket of a browser that is offline lives on: cut it as a network would.
+    until(site, "heard.some(([name]) => name === 'sessioncontinue')")
+    frame.evaluate("window.isCut = false")
     data = heard(page, "navigate", 2)[-1][1]
     assert isinstance(data, dict) and str(data["url"]).endswith("/branches")
 
@@ -259,15 +260,17 @@ def test_without_a_session_the_page_is_told(page: Page, stack: Stack, site: Page
 
 def test_what_the_visitor_never_had_is_told(page: Page, stack: Stack, site: Page) -> None:
     joined(page, stack, site)
-    # The visitor's page takes nothing any more; then the session ends.
-    site.evaluate("window.stop = GLANCE.Cobrowse.Visitor.stopSession; window.busy = true")
-    page.evaluate(
-        f"for (let i = 0; i < 30; i++) {API}.sendSessionMessage('n' + i, 'x'.repeat(30000))"
-    )
+    viewer(page).evaluate("cut()")
+    page.evaluate(f"{API}.sendSessionMessage('never', 1)")
+    until(viewer(page), "document.body.dataset.state === 'lost'")
     call(site, "stopSession()")
+    wait_for(site, "sessionend")
+    viewer(page).evaluate("window.isCut = false")
+    # The relay knows no such session any more.
     heard(page, "sessionend")
-    told = [data for name, data in page.evaluate("heard") if name == "error"]
-    assert all(error["code"] in ("undelivered", "nosession") for error in told)
+    [[_, error]] = heard(page, "error")
+    assert isinstance(error, dict)
+    assert (error["code"], error["name"]) == ("undelivered", "never")
 
 
 # -- leaving -------------------------------------------------------------------------------------
@@ -428,6 +431,16 @@ def test_everything_goes_to_an_exact_origin(page: Page, stack: Stack, site: Page
     assert set(page.evaluate("origins")) == {stack.relay_url}
     sources = [f"web/src/agent/{name}.ts" for name in ("api", "embedding")]
     assert not [s for s in sources if re.search(r"postMessage\([^)]*[\"']\*", open(s).read())]
+
+
+def test_a_frame_that_gives_no_answer_is_told(page: Page, desk: Desk) -> None:
+    page.clock.install()
+    page.goto(f"{desk.url}/")
+    show(page, "/left")
+    expect(page.frame_locator("#frame").locator("h1")).to_have_text("You have left")
+    page.clock.fast_forward(11_000)
+    [[_, error]] = heard(page, "error")
+    assert isinstance(error, dict) and error["code"] == "noviewer"
 
 
 # -- logging in, in a frame ----------------------------------------------------------------------

@@ -63,6 +63,8 @@ class Agent {
   private kept: Said[] = [];
   private next = 1;
   private answer: ReturnType<typeof setTimeout> | undefined;
+  /** What a viewer has left for the next one in the frame. */
+  private viewerKept: string | undefined;
   /** The src of a frame whose viewer has been left. */
   private left: string | undefined;
 
@@ -151,7 +153,12 @@ class Agent {
   private greet(): void {
     // A frame that is still empty is of our own origin, and nobody in it listens.
     if (this.frame?.contentDocument?.URL === "about:blank") return;
-    this.post({ type: "hello", page: this.page });
+    this.hello();
+  }
+
+  private hello(): void {
+    const kept = this.viewerKept;
+    this.post({ type: "hello", page: this.page, ...(kept !== undefined && { kept }) });
   }
 
   private post(message: Without<ToViewer>): void {
@@ -168,17 +175,21 @@ class Agent {
       case "ready":
         this.isConnected = false;
         this.left = undefined;
-        this.post({ type: "hello", page: this.page });
+        this.hello();
         break;
       case "welcome":
         if (message.page !== this.page) break;
         clearTimeout(this.answer);
         this.isConnected = true;
+        this.viewerKept = undefined;
         this.taken(message.taken);
         for (const said of this.kept) this.say(said);
         break;
       case "taken":
         this.taken(message.seq);
+        break;
+      case "keep":
+        this.viewerKept = message.kept;
         break;
       case "event":
         this.events.call(message.name, message.data);

@@ -5,10 +5,10 @@ export type EventName = "sessionend" | "navigate" | "error";
 
 /**
  * page: an id that a page makes for its own life. seq: of its messages, counted up from 1. base: the
- * lowest that it still keeps.
+ * lowest that it still keeps. kept: what the viewer before had to leave.
  */
 export type ToViewer =
-  | { cobrowse: "agent"; type: "hello"; page: string }
+  | { cobrowse: "agent"; type: "hello"; page: string; kept?: string }
   | {
       cobrowse: "agent";
       type: "say";
@@ -20,11 +20,15 @@ export type ToViewer =
     }
   | { cobrowse: "agent"; type: "leave"; url: string };
 
-/** ready: the viewer is there and waits for hello. taken: up to this number nothing need be said again. */
+/**
+ * ready: the viewer is there and waits for hello. taken: up to this number nothing need be said again.
+ * keep: text for the viewer that comes next, where frames have no storage.
+ */
 export type ToPage =
   | { cobrowse: "agent"; type: "ready" }
   | { cobrowse: "agent"; type: "welcome"; page: string; taken: number }
   | { cobrowse: "agent"; type: "taken"; seq: number }
+  | { cobrowse: "agent"; type: "keep"; kept: string }
   | { cobrowse: "agent"; type: "event"; name: EventName; data?: object }
   | { cobrowse: "agent"; type: "message"; name: string; payload: string };
 

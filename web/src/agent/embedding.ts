@@ -17,6 +17,8 @@ export type ErrorCode = keyof typeof texts;
 export interface PageHandlers {
   /** The page sends a session message. payload: JSON text. */
   say(name: string, payload: string): void;
+  /** The page is there. kept: what the viewer before has left with it. */
+  hello(kept: string | undefined): void;
   /** The agent's part in the session ends, and the frame goes there. */
   leave(url: string): void;
 }
@@ -35,8 +37,8 @@ export class Embedding {
   private readonly frame = window.parent === window ? undefined : window.parent;
   private origin: string | undefined;
   private page = "";
-  private readonly taken: Map<string, number>;
-  private waiting: { name: string; payload: string }[];
+  private taken = new Map<string, number>();
+  private waiting: Kept["waiting"] = [];
   /** What a page that comes now has to know. */
   private present: { name: EventName; data?: object }[] = [];
 
@@ -44,10 +46,7 @@ export class Embedding {
   constructor(
     private readonly domains: readonly string[],
     private readonly handlers: PageHandlers,
-    kept: Kept | undefined,
   ) {
-    this.taken = new Map(kept?.taken);
-    this.waiting = kept?.waiting ?? [];
     if (!this.frame) return;
     addEventListener("message", (event) => this.hear(event));
     const origin = embedderOrigin();
@@ -60,6 +59,16 @@ export class Embedding {
 
   get kept(): Kept {
     return { taken: [...this.taken], waiting: this.waiting };
+  }
+
+  restore({ taken, waiting }: Kept): void {
+    this.taken = new Map(taken);
+    this.waiting = [...waiting];
+  }
+
+  /** Let the page keep something for the viewer that comes next. */
+  leave(kept: string): void {
+    this.post({ cobrowse: "agent", type: "keep", kept });
   }
 
   navigate(data: object): void {
@@ -107,7 +116,9 @@ export class Embedding {
     const message = read<ToViewer>(data);
     switch (message?.type) {
       case "hello":
-        if (typeof message.page === "string") this.welcome(origin, message.page.slice(0, 64));
+        if (typeof message.page !== "string") break;
+        this.handlers.hello(typeof message.kept === "string" ? message.kept : undefined);
+        this.welcome(origin, message.page.slice(0, 64));
         break;
       case "say":
         if (message.page === this.page) this.take(message);

@@ -38,6 +38,8 @@ const PAGES: Record<string, string> = { "": "Waiting for the visitor's page …"
 const COPIED_MS = 2_000;
 /** As many names as the bar has room for. */
 const NAMES = 2;
+/** The page around us has said hello by then, or says nothing. */
+const HELLO_MS = 1_000;
 const STORED = "cobrowse_viewer";
 
 const boot = readBoot();
@@ -46,7 +48,7 @@ hideCredential({
   partnerid: boot.group,
   ...(boot.wait && { Wait: "1" }),
 });
-const storage = storageOfTab();
+const tab = storageOfTab();
 const stage = element("stage");
 const screen = element("screen");
 const notice = element("notice");
@@ -57,7 +59,7 @@ let over = false;
 let joined = false;
 let waits = boot.wait;
 let url = "";
-let line: Line;
+let line: Line | undefined;
 
 // -- what a reload must not lose -----------------------------------------------------------------
 
@@ -65,70 +67,89 @@ interface Stored {
   key: string;
   end: string;
   embedding: Kept;
+  messages: [name: string, text: string][];
 }
 
-function takeStored(): Stored | undefined {
+let end = randomId();
+let hasBegun = false;
+/** What Messages leaves for the next page of the tab, on its way there. */
+const shelf = new Map<string, string>();
+
+/** Go on where the page before has stopped, if it was of the same session, and join. */
+function begin(text: string | undefined): void {
+  if (hasBegun) return;
+  hasBegun = true;
   try {
-    const text = storage?.getItem(STORED);
-    if (!text) return undefined;
-    storage?.removeItem(STORED); // a tab that is copied is another agent
-    const stored = fromJson(text) as Stored;
-    return stored.key === boot.key ? stored : undefined;
+    const stored = fromJson(text ?? "null") as Stored | null;
+    if (stored?.key === boot.key && /^[\w-]{8,64}$/.test(stored.end)) {
+      embedding.restore(stored.embedding);
+      for (const [name, value] of stored.messages) shelf.set(name, value);
+      messages.load();
+      end = stored.end;
+    }
   } catch {
-    return undefined;
+    // not ours
   }
+  join(boot.wait);
 }
-
-function storageOfTab(): Storage | undefined {
-  try {
-    return sessionStorage;
-  } catch {
-    return undefined; // a frame of another site may have none
-  }
-}
-
-const stored = takeStored();
-const end = stored?.end ?? randomId();
 
 addEventListener("pagehide", () => {
-  if (over) return;
+  if (over || !hasBegun) return;
   messages.save();
+  const stored: Stored = { key: boot.key, end, embedding: embedding.kept, messages: [...shelf] };
   try {
-    const kept: Stored = { key: boot.key, end, embedding: embedding.kept };
-    storage?.setItem(STORED, toJson(kept));
+    if (tab) tab.setItem(STORED, toJson(stored));
+    else embedding.leave(toJson(stored));
   } catch {
     // no room: what waits is lost with the page
   }
 });
 
+/** Undefined for a frame of another site, where the browser gives such frames none. */
+function storageOfTab(): Storage | undefined {
+  try {
+    return sessionStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A tab that is copied is another agent: it is taken only once. */
+function takeStored(): string | undefined {
+  const text = tab?.getItem(STORED) ?? undefined;
+  tab?.removeItem(STORED);
+  return text;
+}
+
 // -- the page around us, and session messages -----------------------------------------------------
 
 const messages = new Messages(
   {
-    isOpen: () => joined && line.isOpen(),
-    send: (message) => line.send(message),
+    isOpen: () => joined && !!line?.isOpen(),
+    send: (message) => line?.send(message),
     deliver: (name, payload) => embedding.message(name, toJson(payload)),
     lost: (name) => embedding.fail(joined ? "undelivered" : "nosession", undefined, name),
   },
-  storage,
+  {
+    getItem: (name) => shelf.get(name) ?? null,
+    setItem: (name, text) => void shelf.set(name, text),
+    removeItem: (name) => void shelf.delete(name),
+  },
   boot.key,
 );
 
-const embedding = new Embedding(
-  boot.embedders,
-  {
-    say(name, payload) {
-      if (over) embedding.fail("nosession", undefined, name);
-      else if (!messages.say("", name, fromJson(payload))) {
-        embedding.fail("busy", undefined, name);
-      }
-    },
-    leave(address) {
-      void leave().then(() => location.replace(address));
-    },
+const embedding = new Embedding(boot.embedders, {
+  say(name, payload) {
+    if (over) embedding.fail("nosession", undefined, name);
+    else if (!messages.say("", name, fromJson(payload))) {
+      embedding.fail("busy", undefined, name);
+    }
   },
-  stored?.embedding,
-);
+  hello: (kept) => begin(tab ? takeStored() : kept),
+  leave(address) {
+    void leave().then(() => location.replace(address));
+  },
+});
 document.body.classList.toggle("embedded", embedding.isEmbedded);
 
 // -- the copy --------------------------------------------------------------------------------------
@@ -149,7 +170,7 @@ const pointing = new Pointing(
   screen,
   () => size,
   (gesture) => {
-    if (joined && line.isOpen()) line.send(gesture);
+    if (joined && line?.isOpen()) line.send(gesture);
   },
 );
 
@@ -302,7 +323,8 @@ function onMessage(message: ToAgent): void {
       break;
     case "message":
     case "ack":
-      messages.hear(message);
+      // There is only the visitor at the other end: the relay names our own.
+      messages.hear({ ...message, end: "" });
       break;
   }
 }
@@ -342,7 +364,7 @@ function finish(
 /** The others and the visitor know at once; nothing is tried again. */
 async function leave(): Promise<void> {
   if (over) return;
-  over = true;
+  over = hasBegun = true;
   clearInterval(waiting);
   pointing.allow(false);
   setState("left");
@@ -353,7 +375,7 @@ async function leave(): Promise<void> {
   document.body.dataset.page = "hidden";
   messages.gone([""]);
   messages.stop();
-  await line.close();
+  await line?.close();
 }
 
 function join(waitForIt: boolean): void {
@@ -393,4 +415,6 @@ element("copy").addEventListener("click", async () => {
 });
 watchShortcuts(() => pointing.clear());
 new ResizeObserver(fit).observe(stage);
-join(boot.wait);
+// Without storage the page around us may have what the viewer before has left.
+if (tab || !embedding.isEmbedded) begin(takeStored());
+else setTimeout(() => begin(undefined), HELLO_MS);
