@@ -8,6 +8,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# "host", "host:port", or "*.host" for all below it.
+Domain = Annotated[
+    str, Meta(pattern=r"^(?:\*\.[A-Za-z0-9._-]+|(?:[A-Za-z0-9._-]+|\[::1\])(?::\d{1,5})?)\Z")
+]
 Words = Annotated[str, Meta(max_length=200)]
 # What a stylesheet takes as a colour and nothing else.
 COLOUR = r"^(?:#[0-9A-Fa-f]{3,8}|[a-zA-Z]{3,30}|(?:rgb|hsl)a?\([0-9.,%/ deg]{5,60}\))\Z"
@@ -110,12 +114,23 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 0
     trusted_domains: Annotated[
-        list[str],
+        list[Domain],
         Meta(
             description="Hosts whose windows may drive the API by `glance_invoke`: "
             '`"chat.test"`, or `"*.chat.test"` for every host below. By https, except localhost.'
         ),
     ] = []
+    embed_origins: Annotated[
+        list[Domain],
+        Meta(
+            description="Hosts whose pages may show the agent's viewer in a frame and drive it by "
+            "the Agent API, written as in `trusted_domains`. Empty: those of `trusted_domains`."
+        ),
+    ] = []
+    agent_pointer: Annotated[
+        bool,
+        Meta(description="Visitors see where agents point, and what they put a box around."),
+    ] = True
     terms_first: Annotated[
         bool, Meta(description="The start button shows the terms instead of starting at once.")
     ] = True
@@ -142,3 +157,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 8 * 60 * 60
     button: Button = Button()
     terms: Terms = Terms()
+
+    def embedders(self) -> list[str]:
+        """Hosts whose pages may show the agent's pages in a frame."""
+        return self.embed_origins or self.trusted_domains

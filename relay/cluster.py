@@ -41,7 +41,7 @@ class Joining(msgspec.Struct, tag="join", frozen=True):
 
 
 class Saying(msgspec.Struct, tag="say", frozen=True):
-    """What the agent sent: a session message or an acknowledgement, as text."""
+    """What the agent sent: a session message, an acknowledgement or a gesture, as text."""
 
     relay: str
     number: int
@@ -185,7 +185,11 @@ class RemotePeer:
 
 @dataclass
 class Seat:
-    """An agent of this relay in a session, wherever that is owned. owner: "" while nobody does."""
+    """An agent of this relay in a session, wherever that is owned.
+
+    owner: "" while nobody does. waits_until: on the clock of time.monotonic(), where the session
+    has not begun yet; 0 once it has.
+    """
 
     peer: LocalPeer
     place: Place
@@ -193,6 +197,7 @@ class Seat:
     user: str
     name: str
     owner: str = ""
+    waits_until: float = 0.0
 
 
 class Sessions(Protocol):
@@ -249,11 +254,12 @@ class Cluster:
         self._seats[seat.peer.number] = seat
         self._seats_at[seat.place][seat.peer.number] = seat
         if seat.owner and seat.owner != self.relay:
+            seat.waits_until = 0.0
             number, place = seat.peer.number, seat.place
             joining = Joining(self.relay, number, place, seat.end, seat.user, seat.name)
             self._broker.send(seat.owner, _encode(joining))
 
-    def say(self, seat: Seat, message: wire.Said | wire.Acknowledged) -> None:
+    def say(self, seat: Seat, message: wire.FromSeat) -> None:
         if seat.owner:
             text = wire.encode(message)
             saying = Saying(self.relay, seat.peer.number, seat.place, text)
@@ -283,7 +289,7 @@ class Cluster:
         """A session is owned here now: tell all, so that its agents come."""
         self._broker.send_all(_encode(Owned(self.relay, place)))
         for seat in self.seats_at(place):
-            seat.owner = self.relay
+            seat.owner, seat.waits_until = self.relay, 0.0
 
     async def take(
         self, owner: str, place: Place, visitor: str, secret: str | None
@@ -339,7 +345,7 @@ class Cluster:
         return True
 
     async def lost_seats(self) -> list[Seat]:
-        """Find the owners of all seats again, and return the seats that have none.
+        """Find the owners of all seats again, and return the seats that have lost theirs.
 
         Raises: BrokerError.
         """
@@ -348,7 +354,11 @@ class Cluster:
                 seat.owner = await self._broker.owner(seat.place)
                 if seat.peer.number in self._seats:
                     self.sit(seat)
-        return [seat for seat in self._seats.values() if not seat.owner]
+        return [s for s in self._seats.values() if not s.owner and not s.waits_until]
+
+    def overdue_seats(self, now: float) -> list[Seat]:
+        """Those that have waited long enough for their session. now: time.monotonic()."""
+        return [seat for seat in self._seats.values() if 0 < seat.waits_until <= now]
 
     # -- consoles --------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from relay.session import (
     Action,
     Facts,
     Forward,
+    Hint,
     Saved,
     Send,
     Session,
@@ -45,6 +46,8 @@ TIMED_FRAMES: Final = 64
 HOLD_OFF_S: Final = 4.0
 # A session may move while its owner is asked about it.
 ASK_TIMES: Final = 3
+# How long an agent may wait for a session to begin.
+LONGEST_WAIT_S: Final = 3600.0
 # How long a relay that stops waits for its records to be written.
 DRAIN_PATIENCE_S: Final = 3.0
 
@@ -259,13 +262,18 @@ class Hub:
 
     # -- agents ----------------------------------------------------------------------------------
 
-    async def join(self, peer: LocalPeer, place: Place, end: str, user: str, name: str) -> Seat:
-        """Raises: Refused, Unavailable. That a key of another group exists is never told."""
+    async def join(self, seat: Seat, *, waits: bool = False) -> None:
+        """Take a seat. waits: where there is no such session, until there is one.
+
+        Raises: Refused, Unavailable. That a key of another group exists is never told.
+        """
+        place = seat.place
         found = await self._registry.located(place)
         if not found:
-            raise _no_session(place)
-        seat = Seat(peer, place, end, user, name)
-        if isinstance(found, Session):
+            if not waits:
+                raise _no_session(place)
+            await self._wait(seat)
+        elif isinstance(found, Session):
             _check_room(found)
             seat.owner = self._broker.relay
             self._cluster.sit(seat)
@@ -273,7 +281,24 @@ class Hub:
         else:
             seat.owner = found
             self._cluster.sit(seat)
-        return seat
+
+    async def _wait(self, seat: Seat) -> None:
+        """The seat stands at a place that nobody owns: whoever owns it first finds it there."""
+        place = seat.place
+        if len(self._cluster.seats_at(place)) >= MAX_AGENTS:
+            raise _too_many()
+        seat.waits_until = time.monotonic() + LONGEST_WAIT_S
+        self._cluster.sit(seat)
+        seat.peer.tell(wire.encode(wire.Pending(place[1])))
+        # Another relay may have said that it owns the place just before the seat was there.
+        owner = await self._registry.located(place)
+        if isinstance(owner, str) and owner and not seat.owner:
+            seat.owner = owner
+            self._cluster.sit(seat)
+
+    def _end_waits(self, now: float) -> None:
+        for seat in self._cluster.overdue_seats(now):
+            seat.peer.shut(Close.REFUSED, _no_session(seat.place))
 
     def _seat(self, session: Session, seat: Seat) -> None:
         actions = session.agent_joins(
@@ -281,17 +306,21 @@ class Hub:
         )
         self._run(session, actions, note=True)
 
-    def hear_agent(self, seat: Seat, message: wire.Said | wire.Acknowledged) -> None:
+    def hear_agent(self, seat: Seat, message: wire.FromSeat) -> None:
         if seat.owner != self._broker.relay:
             self._cluster.say(seat, message)
         elif (session := self._registry.get(seat.place)) is not None:
             self._hear(session, seat.peer.number, message)
 
-    def _hear(self, session: Session, number: int, message: wire.Said | wire.Acknowledged) -> None:
-        if isinstance(message, wire.Said):
-            self._run(session, session.agent_says(number, message, time.monotonic()))
-        else:
-            self._run(session, session.agent_acknowledges(number, message))
+    def _hear(self, session: Session, number: int, message: wire.FromSeat) -> None:
+        match message:
+            case wire.Said():
+                self._run(session, session.agent_says(number, message, time.monotonic()))
+            case wire.Acknowledged():
+                self._run(session, session.agent_acknowledges(number, message))
+            case wire.Gesture():
+                for action in session.agent_points(number, message):
+                    self._do(session, action)
 
     def agent_left(self, seat: Seat, *, lost: bool) -> None:
         self._cluster.stand_up(seat, lost=lost)
@@ -368,7 +397,7 @@ class Hub:
         known = self._remote.get((message.relay, message.number))
         if known is not None:
             said = wire.decode_from_agent(message.text)
-            if isinstance(said, wire.Said | wire.Acknowledged):
+            if isinstance(said, wire.FromSeat):
                 self._hear(known[0], known[1].number, said)
 
     def leave_remote(self, message: cluster.Leaving) -> None:
@@ -502,6 +531,7 @@ class Hub:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = time.monotonic()
+            self._end_waits(now)
             counts = dict.fromkeys(State, 0)
             for session in self._registry:
                 counts[session.state] += 1
@@ -570,6 +600,10 @@ class Hub:
             case Shut(number, code):
                 if (peer := self._peers.get(number)) is not None:
                     peer.shut(code)
+            case Hint(number, gesture):
+                peer = self._peers.get(number)
+                if isinstance(peer, LocalPeer) and peer.is_idle:
+                    peer.tell(wire.encode(gesture))
 
     def _time(self, number: int, frame: bytes) -> None:
         """Measure how long a frame took: now, or when the last agent's socket has it."""
@@ -604,7 +638,11 @@ class Hub:
 
 def _check_room(session: Session) -> None:
     if len(session.peers) > MAX_AGENTS:
-        raise Refused("limit", "Too many agents are in this session.")
+        raise _too_many()
+
+
+def _too_many() -> Refused:
+    return Refused("limit", "Too many agents are in this session.")
 
 
 def _no_session(place: Place) -> Refused:

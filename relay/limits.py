@@ -26,6 +26,15 @@ class Allowance:
         self._at = now
         return 0.0 if self._left >= 0 else -self._left / self._per_s
 
+    def spare(self, amount: float, now: float) -> bool:
+        """Use some of it if there is enough left; whether there was."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
+
 
 class Connections:
     """Sockets that are open, in all and from one address."""

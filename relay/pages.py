@@ -1,9 +1,11 @@
-"""The pages of an agent: viewer, console, and the plain page that says why neither is shown."""
+"""The pages of an agent: viewer, console, and before them a login, or what is wrong."""
 
+import re
 import time
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.datastructures import MutableHeaders
@@ -13,19 +15,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import auth
 from relay.auth import AgentToken
+from relay.embedding import frame_ancestors, is_trusted
 from relay.errors import Refused, TooMuch
+from relay.fields import BadForm, fields_of
 from relay.logins import Logins
 from relay.metrics import REFUSED
+from relay.settings import Settings
 
 AGENT_COOKIE: Final = "cobrowse_agent"
+# The same in a frame of another site, where browsers take it only so; each site that has the frame
+# has a cookie of its own.
+FRAME_COOKIE: Final = "cobrowse_agent_frame"
 STATIC_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
+SESSION_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
+MAX_NAME: Final = 63
+RETRY_AFTER_S: Final = 3600
+# What the login form hands on to the page that was asked for.
+_KEPT: Final = ("sessionkey", "visitorid", "wait", "name", "email", "phone", "embedder")
 # The viewer shows a page that a stranger wrote. Its copy inherits this policy: no script of it runs
 # and nothing in it is fetched from anywhere; what it shows came through the socket.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src {assets} data: blob:; font-src {assets} data:; media-src data: blob:; "
     "connect-src 'self' {socket}; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "base-uri 'none'; form-action {forms}; frame-ancestors {ancestors}"
 )
 
 _HEADERS: Final = {
@@ -41,43 +54,56 @@ _HEADERS: Final = {
 class Pages:
     """Answers an agent's requests for pages."""
 
-    def __init__(self, secret: bytes, logins: Logins) -> None:
+    def __init__(self, settings: Settings, secret: bytes, logins: Logins) -> None:
         self._secret, self._logins = secret, logins
+        self._embedders = {
+            group: values.settings.embedders() for group, values in settings.groups.items()
+        }
         self._templates = Environment(loader=PackageLoader("relay"), autoescape=select_autoescape())
 
     async def viewer(self, request: Request) -> Response:
         """AgentView.aspx: the live copy of one session."""
-        asked = parameters(request)
-        key = asked.get("sessionkey") or asked.get("visitorid") or ""
-        return await self._agent_page(request, asked, "viewer.html", key=key)
+        return await self._answer(request, "viewer.html")
 
     async def console(self, request: Request) -> Response:
         """The sessions of the agent's group."""
-        return await self._agent_page(request, parameters(request), "console.html")
+        return await self._answer(request, "console.html")
 
-    async def _agent_page(
-        self, request: Request, asked: Mapping[str, str], template: str, key: str = ""
-    ) -> Response:
+    async def _answer(self, request: Request, template: str) -> Response:
+        try:
+            asked = await fields_of(request)
+        except BadForm as error:
+            message = str(error)
+            return self._page(request, {}, "refused.html", error.status, message=message)
+        key = asked.get("sessionkey") or asked.get("visitorid") or ""
+        if template == "viewer.html" and not SESSION_KEY.fullmatch(key):
+            message = "Which session? Type the key that the visitor reads to you."
+            if key:
+                message = "A session key has 1 to 50 letters, digits, - and _. This one has not."
+            return self._page(
+                request, asked, "refused.html", 400, message=message, asks=_kept(asked)
+            )
         now = time.time()
         try:
             agent = await self._agent(request, asked, now)
         except TooMuch:
             message = "Too many wrong login keys came from your address. Try again in an hour."
-            return self._page(request, "refused.html", 429, message=message)
+            return self._login(request, asked, 429, message)
         except Refused as refusal:
             REFUSED.labels(refusal.code).inc()
-            return self._page(request, "refused.html", 403, message=refusal.message)
+            return self._login(request, asked, 403, refusal.message)
         token = auth.make_agent_token(agent, self._secret)
-        boot = {"token": token, "key": key}
-        response = self._page(request, template, 200, boot=boot, agent=agent, key=key)
-        response.set_cookie(
-            AGENT_COOKIE,
-            token,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
+        boot = {
+            "token": token,
+            "key": key,
+            "wait": asked.get("wait", "") in ("1", "true"),
+            "group": agent.group,
+            "embedders": self._embedders[agent.group],
+        }
+        response = self._page(
+            request, asked, template, 200, group=agent.group, boot=boot, agent=agent, key=key
         )
+        _keep_login(request, response, token)
         return response
 
     async def _agent(self, request: Request, asked: Mapping[str, str], now: float) -> AgentToken:
@@ -90,11 +116,12 @@ class Pages:
             address = request.client.host if request.client else ""
             await self._logins.log_in(address, group, user, asked["loginkey"], now)
             expiry = int(now) + auth.AGENT_TOKEN_LIFETIME_S
-            name = "".join(c for c in asked.get("name", "")[:63] if c.isprintable())
+            name = "".join(c for c in asked.get("name", "") if c.isprintable()).strip()[:MAX_NAME]
             return AgentToken(group, user, name, expiry)
-        cookie = request.cookies.get(AGENT_COOKIE)
+        cookies = request.cookies
+        cookie = cookies.get(AGENT_COOKIE) or cookies.get(FRAME_COOKIE)
         if cookie is None:
-            raise Refused("login", "You are not logged in. Open this page with your login key.")
+            raise Refused("login", "You are not logged in.")
         agent = auth.read_agent_token(cookie, self._secret, now)
         # A page that the cookie opens makes the login last no longer than it was made for.
         if asked.get("partnerid", agent.group) != agent.group:
@@ -102,12 +129,61 @@ class Pages:
         self._logins.admit(agent.group, agent.user)
         return agent
 
-    def _page(self, request: Request, template: str, status: int, **values: object) -> Response:
-        text = self._templates.get_template(template).render(**values)
+    def _login(
+        self, request: Request, asked: Mapping[str, str], status: int, message: str
+    ) -> Response:
+        """The form that asks for a login key, and then for the same page again."""
+        kept = _kept(asked)
+        if self._is_embedder(embedder := kept.get("embedder") or _referrer(request)):
+            kept["embedder"] = embedder
+        response = self._page(
+            request,
+            asked,
+            "login.html",
+            status,
+            message=message,
+            is_wrong="loginkey" in asked,
+            kept=kept,
+            partnerid=asked.get("partnerid", ""),
+            partneruserid=asked.get("partneruserid", ""),
+        )
+        if status == 429:
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
+
+    def _ancestors(self, request: Request, asked: Mapping[str, str], group: str) -> str:
+        """Who may show a page in a frame: the sites of its group.
+
+        Before it is known which group that is, the one that shows it, if it is any group's.
+        """
+        if (domains := self._embedders.get(group)) is not None:
+            return frame_ancestors(domains)
+        embedder = asked.get("embedder") or _referrer(request)
+        return f"'self' {embedder}" if self._is_embedder(embedder) else "'self'"
+
+    def _is_embedder(self, origin: str) -> bool:
+        return bool(re.fullmatch(r"https?://[A-Za-z0-9._-]+(?::\d{1,5})?", origin)) and any(
+            is_trusted(origin, domains) for domains in self._embedders.values()
+        )
+
+    def _page(
+        self,
+        request: Request,
+        asked: Mapping[str, str],
+        template: str,
+        status: int,
+        *,
+        group: str = "",
+        **values: object,
+    ) -> Response:
+        text = self._templates.get_template(template).render(path=request.url.path, **values)
         socket_scheme = "wss" if request.url.scheme == "https" else "ws"
         host = request.url.netloc
         policy = _POLICY.format(
-            socket=f"{socket_scheme}://{host}", assets=f"{request.url.scheme}://{host}/assets/"
+            socket=f"{socket_scheme}://{host}",
+            assets=f"{request.url.scheme}://{host}/assets/",
+            forms="'none'" if status == 200 else "'self'",
+            ancestors=self._ancestors(request, asked, group or asked.get("partnerid", "")),
         )
         return HTMLResponse(
             text,
@@ -117,6 +193,30 @@ class Pages:
                 "Cache-Control": "no-store",
             },
         )
+
+
+def _kept(asked: Mapping[str, str]) -> dict[str, str]:
+    return {name: asked[name] for name in _KEPT if asked.get(name)}
+
+
+def _referrer(request: Request) -> str:
+    """The origin of the page that shows us in a frame; "" where it does not say."""
+    if request.headers.get("sec-fetch-dest") != "iframe":
+        return ""
+    try:
+        url = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    return f"{url.scheme}://{url.netloc}" if url.netloc else ""
+
+
+def _keep_login(request: Request, response: Response, token: str) -> None:
+    """By https a frame of another site may have a cookie too, if it is apart from all others."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(AGENT_COOKIE, token, path="/", httponly=True, samesite="lax", secure=secure)
+    if secure and request.headers.get("sec-fetch-dest") == "iframe":
+        cookie = f"{FRAME_COOKIE}={token}; Path=/; HttpOnly; Secure; SameSite=None; Partitioned"
+        response.headers.append("Set-Cookie", cookie)
 
 
 class SecurityHeaders:
@@ -138,11 +238,6 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-def parameters(request: Request) -> dict[str, str]:
-    """The query by lower-case name: integrations write the names in any case."""
-    return {name.lower(): value for name, value in request.query_params.items()}
 
 
 def load_static() -> dict[str, tuple[bytes, str]]:

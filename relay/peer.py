@@ -84,6 +84,11 @@ class LocalPeer:
         self.close_code = code
         self._wake()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether what is told now goes out at once."""
+        return not self.is_sending and not len(self.outbox)
+
     def gone(self) -> None:
         """Its socket is closed."""
         self.is_gone = True

@@ -35,13 +35,16 @@ class GroupRules:
     max_sessions: int = 5_000
     # Of the keys to a session's files; b"" where agents get none.
     asset_secret: bytes = b""
+    # Visitors see what agents point at.
+    pointer: bool = True
 
-    def for_session(self, session: str) -> tuple[wire.Rules, str]:
-        """The rules of one session, by its id, and where its agents find its files."""
+    def for_session(self, session: str) -> tuple[wire.Rules, str, bool]:
+        """The rules of one session, by its id, where its agents find its files, and pointer."""
         if not self.asset_secret:
-            return self.rules, ""
+            return self.rules, "", self.pointer
         upload, view = (make_asset_key(session, p, self.asset_secret) for p in ("upload", "view"))
-        return msgspec.structs.replace(self.rules, assets=upload), f"/assets/{view}/"
+        rules = msgspec.structs.replace(self.rules, assets=upload)
+        return rules, f"/assets/{view}/", self.pointer
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from relay.sockets import AgentSocket, VisitorSocket
 from relay.store import Store, StoreError
 from relay.store.memory import MemoryStore
 from relay.store.sql import SqlStore
-from relay.visitor_pages import TAG_STUB, VISITOR_SCRIPTS, VisitorPages, file_response
+from relay.visitor_pages import AGENT_API, TAG_STUB, VISITOR_SCRIPTS, VisitorPages, file_response
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Relay:
 
     def __init__(self, settings: Settings) -> None:
         static = load_static()
-        needed = (*VISITOR_SCRIPTS, TAG_STUB, "viewer.js", "console.js")
+        needed = (*VISITOR_SCRIPTS, TAG_STUB, AGENT_API, "viewer.js", "console.js", "plain.js")
         missing = [name for name in needed if name not in static]
         if missing:
             raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
@@ -76,7 +76,7 @@ class Relay:
         )
         self.health = Health(settings, self.hub, self.broker, self.records)
         logins = Logins(settings, self.store)
-        pages = Pages(secret, logins)
+        pages = Pages(settings, secret, logins)
         visitors = VisitorPages(settings, secret, static)
         finder = Finder(self.hub, logins, settings.relay.public_url)
         soap, rest = SessionService(finder), RestService(finder)
@@ -103,9 +103,9 @@ class Relay:
                 Route("/healthz", self.health.healthz),
                 Route("/readyz", self.health.readyz),
                 Route("/metrics", self.health.metrics),
-                Route("/console", pages.console),
-                Route("/cobrowse/AgentView.aspx", pages.viewer),
-                Route("/agentjoin/AgentView.aspx", pages.viewer),
+                Route("/console", pages.console, methods=["GET", "POST"]),
+                Route("/cobrowse/AgentView.aspx", pages.viewer, methods=["GET", "POST"]),
+                Route("/agentjoin/AgentView.aspx", pages.viewer, methods=["GET", "POST"]),
                 Route("/static/{name}", script),
                 Route("/assets/{key}/{asset}", assets.show),
                 Route("/visitor/assets", assets.name, methods=["POST"]),
@@ -239,6 +239,7 @@ def _rules(group: GroupSettings, secret: bytes) -> GroupRules:
         replaces=group.key_conflict == "replace",
         max_sessions=group.max_sessions,
         asset_secret=secret if account.assets else b"",
+        pointer=account.agent_pointer,
     )
 
 

@@ -169,7 +169,15 @@ class Shut:
     code: Close
 
 
-Action = Send | Forward | Shut
+@dataclass(frozen=True)
+class Hint:
+    """Give a peer a control message if nothing waits before it; else it is worth nothing."""
+
+    peer: int
+    message: wire.Gesture
+
+
+Action = Send | Forward | Shut | Hint
 
 
 class _Running(TypedDict):
@@ -200,6 +208,7 @@ class Session:
         began: when it started, in seconds on a clock that never goes back.
         rules: as the group's settings say, with this session's upload key.
         assets: where agents find what was uploaded.
+        pointer: whether the visitor's page shows what agents point at.
     """
 
     saved: Saved
@@ -207,6 +216,7 @@ class Session:
     limits: Limits = Limits()
     rules: wire.Rules = wire.Rules()
     assets: str = ""
+    pointer: bool = True
     state: State = State.WAITING
     reason: str = ""
     _agents: dict[str, _Agent] = field(default_factory=dict)
@@ -232,6 +242,7 @@ class Session:
         limits: Limits,
         rules: wire.Rules,
         assets: str,
+        pointer: bool,
     ) -> "Session":
         """A session whose relay is gone: everybody is away, and may come back.
 
@@ -240,7 +251,7 @@ class Session:
             now, unix: the same moment on the clock of `began` and in Unix seconds.
         """
         began = now - max(0.0, unix - saved.started)
-        session = cls(saved, began, limits, rules, assets, State.AWAY)
+        session = cls(saved, began, limits, rules, assets, pointer, State.AWAY)
         session._state_since = session._alive_at = now - max(0.0, unix - seen)
         for attendance in saved.attendances:
             if attendance.left is None:
@@ -281,12 +292,19 @@ class Session:
         self.saved.tickets[visitor] = [confirmed, *others[2 - _TICKETS_KEPT :], offered]
 
     def visitor_starts(self, peer: int, ticket: str, handover: str) -> list[Action]:
-        """The page that starts the session. ticket, handover: fresh random text."""
+        """The page that starts the session. Agents who have waited for it are there already.
+
+        Args: ticket, handover: fresh random text.
+        """
         visitor = self.saved.visitor
         self._visitor_peer, self._visitor_digest = peer, visitor
         self.saved.tickets = {visitor: [_digest(ticket)]}
         self.saved.handover = _digest(handover)
-        return [Send((peer,), wire.Started(**self._running(ticket, handover)))]
+        actions: list[Action] = [Send((peer,), wire.Started(**self._running(ticket, handover)))]
+        if here := self._here():
+            actions.append(Send((peer,), self._agents_shown()))
+            actions += [Send((peer,), wire.AgentJoined(a.attendance.name)) for a in here]
+        return actions
 
     def visitor_resumes(
         self, peer: int, visitor: str, ticket: str, handover: str, now: float
@@ -306,7 +324,7 @@ class Session:
         self._alive_at = now
         came = Change.VISITOR_CAME_TO_AGENTS if self._here() else Change.VISITOR_CAME_TO_NOBODY
         continued = wire.Continued(**self._running(ticket, handover))
-        actions += [Send((peer,), continued), *self._tell_agents()]
+        actions += [Send((peer,), continued), Send((peer,), self._agents_shown())]
         return actions + self._change(came, now)
 
     def _running(self, ticket: str, handover: str) -> _Running:
@@ -397,7 +415,15 @@ class Session:
         actions.append(
             Send(
                 (peer,),
-                wire.Joined(saved.key, self.state.value, saved.page, saved.person, self.assets),
+                wire.Joined(
+                    saved.key,
+                    self.state.value,
+                    saved.page,
+                    saved.person,
+                    self.assets,
+                    end,
+                    self.pointer,
+                ),
             )
         )
         actions += self._tell_agents()
@@ -428,7 +454,8 @@ class Session:
         self._watching = tuple(self._ends)
         agent = self._agents[end]
         agent.peer, agent.since = None, now
-        return [] if lost else self._forget([end], now)
+        points_no_more = self._gesture(wire.Gesture("none", end=end))
+        return points_no_more if lost else points_no_more + self._forget([end], now)
 
     def agent_says(self, peer: int, message: wire.Said, now: float) -> list[Action]:
         """A session message for the visitor. While that one is away, the agent's page keeps it."""
@@ -446,15 +473,30 @@ class Session:
             return []
         return [Send((self._visitor_peer,), msgspec.structs.replace(ack, end=end))]
 
+    def agent_points(self, peer: int, gesture: wire.Gesture) -> list[Action]:
+        """Something to be seen on the visitor's page now, if the group's settings allow that."""
+        end = self._ends.get(peer)
+        if end is None:
+            return []
+        name = self._agents[end].attendance.name
+        return self._gesture(msgspec.structs.replace(gesture, end=end, name=name))
+
+    def _gesture(self, gesture: wire.Gesture) -> list[Action]:
+        if not self.pointer or self._visitor_peer is None:
+            return []
+        return [Hint(self._visitor_peer, gesture)]
+
     def _here(self) -> list[_Agent]:
         """Who is there, or was so a moment ago."""
         return [a for a in self._agents.values() if a.attendance.left is None]
 
     def _tell_agents(self, gone: list[str] | None = None) -> list[Action]:
-        if self._visitor_peer is None:
-            return []
+        """The visitor and the agents are told who is there."""
+        return [Send(self.peers, self._agents_shown(gone))] if self.peers else []
+
+    def _agents_shown(self, gone: list[str] | None = None) -> wire.Agents:
         shown = [wire.AgentShown(a.attendance.end, a.attendance.name) for a in self._here()]
-        return [Send((self._visitor_peer,), wire.Agents(shown, gone or []))]
+        return wire.Agents(shown, gone or [])
 
     def _forget(self, ends: list[str], now: float) -> list[Action]:
         """These agents will not come back."""

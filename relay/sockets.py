@@ -28,6 +28,9 @@ HELLO_TIMEOUT_S: Final = 10.0
 # An agent's page sends a few words; a visitor's sends what happens on it.
 AGENT_MESSAGES_PER_S: Final = 50.0
 AGENT_BURST: Final = 200.0
+# Past this, what an agent points at is not shown.
+GESTURES_PER_S: Final = 40.0
+GESTURE_FLOOD_PER_S: Final = 400.0
 LONGEST_WAIT_S: Final = 5.0
 # Closed in order: who goes so does not come back.
 _LEFT: Final = frozenset({1000, 1001})
@@ -245,9 +248,10 @@ class AgentSocket(Socket):
         end = auth.end_of(agent, hello.end, self._secret)
         if (protocol := FrameProtocol.of(receive)) is not None:
             protocol.forget_handshake()
-        seat = await self._hub.join(peer, place, end, agent.user, agent.name or agent.user)
+        seat = Seat(peer, place, end, agent.user, agent.name or agent.user)
         lost = True
         try:
+            await self._hub.join(seat, waits=hello.wait)
             await self._follow(receive, seat)
         except _Gone as gone:
             lost = gone.lost
@@ -256,11 +260,21 @@ class AgentSocket(Socket):
             self._hub.agent_left(seat, lost=lost)
 
     async def _follow(self, receive: Receive, seat: Seat) -> NoReturn:
-        messages = Allowance(AGENT_MESSAGES_PER_S, AGENT_BURST, time.monotonic())
+        now = time.monotonic()
+        messages = Allowance(AGENT_MESSAGES_PER_S, AGENT_BURST, now)
+        gestures = Allowance(GESTURES_PER_S, GESTURES_PER_S, now)
+        floods = Allowance(GESTURE_FLOOD_PER_S, GESTURE_FLOOD_PER_S, now)
         while True:
             message = wire.decode_from_agent(_text(await _next(receive)))
-            if not isinstance(message, wire.Said | wire.Acknowledged):
+            if not isinstance(message, wire.FromSeat):
                 raise Malformed("join and watch come first and only once")
+            if isinstance(message, wire.Gesture):
+                now = time.monotonic()
+                if floods.take(1, now):
+                    raise TooMuch
+                if gestures.spare(1, now):
+                    self._hub.hear_agent(seat, message)
+                continue
             if messages.take(1, time.monotonic()):
                 raise TooMuch
             self._hub.hear_agent(seat, message)

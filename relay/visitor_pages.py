@@ -15,12 +15,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from relay import auth
 from relay.account import AccountSettings
-from relay.pages import parameters
+from relay.fields import parameters
 from relay.settings import Settings
 
 # Everything else under /static is for agents.
 VISITOR_SCRIPTS: Final = ("loader.js", "capture.js", "ui.js")
 TAG_STUB: Final = "tag.js"
+AGENT_API: Final = "agent.js"
 BODY_TIMEOUT_S: Final = 10.0
 MAX_BODY_BYTES: Final = 64
 _PLACEHOLDER: Final = "__COBROWSE__"
@@ -80,14 +81,17 @@ class VisitorPages:
         return PlainTextResponse(token, headers={"Cache-Control": "no-store", **allowed})
 
     async def tag(self, request: Request) -> Response:
-        """CobrowseJS.ashx: the script of a tag that a site carries itself."""
+        """CobrowseJS.ashx: the script of a tag that a site carries itself, or the Agent API."""
         asked = parameters(request)
         group = asked.get("group") or asked.get("groupid") or ""
-        if asked.get("script"):
+        script = asked.get("script", "")
+        if script not in ("", "Agent"):
             return PlainTextResponse("There is no such script.\n", 404)
         if group not in self._settings.groups:
             return PlainTextResponse("There is no such group.\n", 404)
         base = self._settings.relay.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+        if script == "Agent":
+            return self._placed(request, AGENT_API, {"viewer": base})
         config: dict[str, object] = {
             "base": f"{base}/visitor/",
             "group": group,
@@ -96,8 +100,12 @@ class VisitorPages:
             "identity": {},
             "tag": True,
         }
-        stub, media_type = self._static[TAG_STUB]
-        text = stub.decode().replace(_PLACEHOLDER, json.dumps(config))
+        return self._placed(request, TAG_STUB, config)
+
+    def _placed(self, request: Request, name: str, config: dict[str, object]) -> Response:
+        """A script with its configuration in it."""
+        script, media_type = self._static[name]
+        text = script.decode().replace(_PLACEHOLDER, json.dumps(config))
         return file_response(request, text.encode(), media_type)
 
 

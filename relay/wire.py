@@ -28,6 +28,8 @@ SessionKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,50}\Z")]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 Number = Annotated[int, Meta(ge=1, le=2**53)]
 Level = Literal["claimed", "cookie", "signed"]
+Pixels = Annotated[float, Meta(ge=-100_000, le=100_000)]
+Extent = Annotated[float, Meta(ge=0, le=100_000)]
 
 
 class Browser(msgspec.Struct, frozen=True):
@@ -138,11 +140,15 @@ FromVisitor = Start | Resume | Confirm | PageChanged | Stop | Said | Acknowledge
 
 
 class Join(msgspec.Struct, tag="join", frozen=True):
-    """First message of a viewer. end: the same on each of its connections."""
+    """First message of a viewer.
+
+    end: the same on each of its connections. wait: for a session that has not begun yet.
+    """
 
     token: str
     key: SessionKey
     end: Id
+    wait: bool = False
 
 
 class Watch(msgspec.Struct, tag="watch", frozen=True):
@@ -151,7 +157,25 @@ class Watch(msgspec.Struct, tag="watch", frozen=True):
     token: str
 
 
-FromAgent = Join | Watch | Said | Acknowledged
+class Gesture(msgspec.Struct, tag="gesture", frozen=True):
+    """What an agent points at: shown at once or never, kept nowhere.
+
+    kind: the mouse, a box around something, or nothing any more. x, y, width, height: in CSS pixels
+    of the visitor's window. end, name: of the agent; the relay fills them in.
+    """
+
+    kind: Literal["pointer", "box", "none"]
+    x: Pixels = 0
+    y: Pixels = 0
+    width: Extent = 0
+    height: Extent = 0
+    end: str = ""
+    name: str = ""
+
+
+FromAgent = Join | Watch | Said | Acknowledged | Gesture
+# What an agent says in a session, once it has joined.
+FromSeat = Said | Acknowledged | Gesture
 
 # -- relay to visitor ----------------------------------------------------------------------------
 
@@ -205,17 +229,10 @@ class AgentJoined(msgspec.Struct, tag="agentjoin", frozen=True):
 
 
 class AgentShown(msgspec.Struct, frozen=True):
-    """An agent, as the visitor's page may know."""
+    """An agent, as the visitor's page and the other agents may know."""
 
     end: str
     name: str
-
-
-class Agents(msgspec.Struct, tag="agents", frozen=True):
-    """All agents who see the page now, and the ends that are gone for good."""
-
-    agents: list[AgentShown]
-    gone: list[str] = []
 
 
 class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
@@ -228,7 +245,8 @@ class SendKeyframe(msgspec.Struct, tag="keyframe", frozen=True):
 class Joined(msgspec.Struct, tag="joined", frozen=True):
     """The answer to join: what is known so far. Frames follow from the newest keyframe on.
 
-    assets: path of the session's images, fonts and style sheets; "" where agents get none.
+    assets: path of the session's images, fonts and style sheets; "" where agents get none. end:
+    what the others call this agent's end. pointer: whether gestures are shown to the visitor.
     """
 
     key: str
@@ -236,6 +254,14 @@ class Joined(msgspec.Struct, tag="joined", frozen=True):
     page: Page
     person: KnownPerson
     assets: str = ""
+    end: str = ""
+    pointer: bool = True
+
+
+class Pending(msgspec.Struct, tag="pending", frozen=True):
+    """The answer to a join that waits: there is no such session yet. joined follows, or refused."""
+
+    key: str
 
 
 class Navigate(msgspec.Struct, tag="navigate", frozen=True):
@@ -275,6 +301,13 @@ class Sessions(msgspec.Struct, tag="sessions", frozen=True):
 # -- relay to both -------------------------------------------------------------------------------
 
 
+class Agents(msgspec.Struct, tag="agents", frozen=True):
+    """All agents who see the page now, and the ends that are gone for good."""
+
+    agents: list[AgentShown]
+    gone: list[str] = []
+
+
 class Ended(msgspec.Struct, tag="ended", frozen=True):
     """The session is over. reason: visitor, agent, timeout, replaced or error."""
 
@@ -301,9 +334,9 @@ class RefusedMessage(msgspec.Struct, tag="refused", frozen=True):
     message: str
 
 
-ToBoth = Said | Acknowledged | Beat | Ended | RefusedMessage
-ToVisitor = Started | Continued | AgentJoined | Agents | Undelivered | SendKeyframe | ToBoth
-ToAgent = Joined | Navigate | PageChanged | StateChanged | Sessions | ToBoth
+ToBoth = Agents | Said | Acknowledged | Beat | Ended | RefusedMessage
+ToVisitor = Started | Continued | AgentJoined | Undelivered | SendKeyframe | Gesture | ToBoth
+ToAgent = Joined | Pending | Navigate | PageChanged | StateChanged | Sessions | ToBoth
 ToPeer = ToVisitor | ToAgent
 
 _encode = msgspec.json.Encoder().encode

@@ -54,10 +54,19 @@ class Relay:
         peer.send({"type": kind, "token": visitor_token(cookie=cookie), **hello})
         return peer
 
-    def agent(self, key: str, *, group: str = GROUP, user: str = "anna", end: str = "") -> "Peer":
+    def agent(
+        self,
+        key: str,
+        *,
+        group: str = GROUP,
+        user: str = "anna",
+        end: str = "",
+        wait: bool = False,
+    ) -> "Peer":
         peer = self.open("/agent/socket")
         end = end or secrets.token_urlsafe(12)
-        peer.send({"type": "join", "token": agent_token(group, user), "key": key, "end": end})
+        hello = {"type": "join", "token": agent_token(group, user), "key": key, "end": end}
+        peer.send({**hello, "wait": wait})
         return peer
 
 

@@ -52,5 +52,7 @@ if (process.argv.includes("--tests")) {
   await writeFile(`${ADDON}/loader.sri`, loader);
   await bundle("src/agent/viewer.ts", `${RELAY}/viewer.js`);
   await bundle("src/agent/console.ts", `${RELAY}/console.js`);
+  await bundle("src/agent/plain.ts", `${RELAY}/plain.js`);
+  await bundle("src/agent/api.ts", `${RELAY}/agent.js`);
   await bundle("src/agent/agent.css", `${RELAY}/agent.css`, { format: undefined });
 }

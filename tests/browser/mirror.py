@@ -48,6 +48,20 @@ window.WebSocket = class extends WebSocket {
   constructor(...args) { super(...args); window.sockets.push(this); }
 };
 """
+# The line of a page can be cut, and is not made again before window.isCut is false.
+CUTS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(url, ...more) {
+    super(window.isCut ? `${url}-cut` : url, ...more);
+    window.sockets.push(this);
+  }
+};
+window.cut = () => {
+  window.isCut = true;
+  for (const socket of window.sockets) socket.close();
+};
+"""
 _COPY = 'document.querySelector("#screen iframe").contentDocument.body'
 
 

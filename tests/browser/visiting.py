@@ -13,7 +13,7 @@ from tests.stack import Stack
 OPEN_UI = """
 const { attachShadow } = Element.prototype;
 Element.prototype.attachShadow = function (init) {
-  const mode = this.localName === "cobrowse-visitor" ? "open" : init.mode;
+  const mode = /^cobrowse-(?:visitor|gestures)$/.test(this.localName) ? "open" : init.mode;
   return attachShadow.call(this, { ...init, mode });
 };
 """

@@ -45,3 +45,18 @@ def test_the_events_and_methods_are_those_of_the_code() -> None:
     methods = {*names[1].split(), "inSession", "getKey"}
     table = DOCS.partition("## Methods")[2].partition("## Events")[0]
     assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == methods
+
+
+def test_the_agents_methods_events_and_codes_are_those_of_the_code() -> None:
+    agent = DOCS.partition("# The agent's side of the API")[2].partition("\n# SessionService")[0]
+    source = (ROOT / "web" / "src" / "agent" / "api.ts").read_text()
+    methods = re.findall(r'"(\w+)"', source.partition("const METHODS = [")[2].partition("]")[0])
+    table = agent.partition("## Calls of the embedding page")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)\(", table, re.MULTILINE) == methods
+    bridge = (ROOT / "web" / "src" / "agent" / "bridge.ts").read_text()
+    names = re.findall(r'"(\w+)"', bridge.partition("type EventName =")[2].partition(";")[0])
+    table = agent.partition("## What the embedding page hears")[2].partition("\n### ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(names)
+    words = json.loads((ROOT / "web" / "src" / "words" / "agent-errors.json").read_text())
+    table = agent.partition("### Codes of error")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(words)

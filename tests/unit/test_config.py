@@ -75,6 +75,8 @@ mask_query = true
 assets = false
 canvas_fps = 2
 trusted_domains = ["chat.test", "*.help.test"]
+embed_origins = ["desk.test", "localhost:8000"]
+agent_pointer = false
 terms_first = false
 language = "de"
 share_interface = true
@@ -157,6 +159,8 @@ def test_every_key_of_the_table_stands_in_the_example() -> None:
         ("[proxy]\norigin = 'shop.test'", "origin must be a URL"),
         ("[groups.1.settings]\nmaks = 'text'", "groups.1.settings.maks: unknown key; did you mean"),
         ("[groups.1.settings]\nmask = 'all'", "groups[...].settings.mask: Invalid enum value"),
+        ("[groups.1.settings]\nembed_origins = ['a.test; script-src *']", "embed_origins[0]"),
+        ("[groups.1.settings]\ntrusted_domains = ['https://a.test']", "trusted_domains[0]"),
         ("[groups.1.settings.button]\ncolor = 'red;x'", "button.color: Expected `str` matching"),
         ("[groups.1.settings.terms]\nlink = 'javascript:x'", "terms.link: Expected `str` matching"),
         ("groups = 5", "groups: Expected `object`"),

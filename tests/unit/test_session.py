@@ -16,6 +16,7 @@ from relay.session import (
     TRANSITIONS,
     Action,
     Forward,
+    Hint,
     Limits,
     Saved,
     Send,
@@ -107,7 +108,8 @@ def test_an_agent_comes_late_and_gets_all_since_the_keyframe() -> None:
     actions = join(made, ANNA, "Anna", 2.0)
     person = wire.KnownPerson(name="Niels", levels={"name": "cookie"})
     assert sent(actions, ANNA) == [
-        wire.Joined("KEY", "active", PAGE, person),
+        wire.Joined("KEY", "active", PAGE, person, end="end-Anna"),
+        agents("Anna"),
         first,
         second,
         third,
@@ -246,7 +248,7 @@ def test_nothing_is_said_to_who_is_cut_off_nor_called_lost() -> None:
 def test_an_agent_who_is_cut_off_is_here_for_a_moment_and_awaited_for_longer() -> None:
     made = session()
     join(made, ANNA, "Anna", 1.0)
-    assert made.agent_leaves(ANNA, 2.0, lost=True) == []
+    assert sent(made.agent_leaves(ANNA, 2.0, lost=True), VISITOR) == []
     assert made.tick(2.0 + AGENT_GRACE_S - 0.1) == []
     gone = made.tick(2.0 + AGENT_GRACE_S)
     assert sent(gone, VISITOR) == [agents()]
@@ -280,7 +282,7 @@ def test_a_session_that_is_kept_goes_on_elsewhere() -> None:
     kept = msgspec.json.decode(msgspec.json.encode(made.saved), type=Saved)
     assert b"ticket-1" not in msgspec.json.encode(kept)
     # The other relay's clock has nothing to do with this one's.
-    again = Session.restored(kept, 1_000_050.0, 7_000.0, 1_000_060.0, Limits(), RULES, "")
+    again = Session.restored(kept, 1_000_050.0, 7_000.0, 1_000_060.0, Limits(), RULES, "", True)
     assert again.state is State.AWAY
     assert again.accepts("digest", "ticket-1") and not again.accepts("digest", "ticket-2")
     back = resume(again, NEXT_VISITOR, "ticket-2", 7_001.0)
@@ -288,7 +290,7 @@ def test_a_session_that_is_kept_goes_on_elsewhere() -> None:
     assert again.listed(7_001.0).age_s == 61.0
     assert wire.AgentJoined("Anna") not in sent(join(again, ANNA, "Anna", 7_002.0), NEXT_VISITOR)
     # Nobody came in time: the minutes without a relay count.
-    late = Session.restored(kept, 1_000_000.0, 7_000.0, 1_000_599.0, Limits(), RULES, "")
+    late = Session.restored(kept, 1_000_000.0, 7_000.0, 1_000_599.0, Limits(), RULES, "", True)
     assert late.tick(7_000.0) == []
     late.tick(7_001.0)
     assert late.state is State.ENDED
@@ -298,7 +300,7 @@ def test_a_session_that_is_kept_goes_on_elsewhere() -> None:
 def test_a_clock_that_jumps_ends_nothing_that_runs(jump_s: float) -> None:
     kept = session().saved
     unix = 1_000_000.0 + min(0.0, jump_s)
-    again = Session.restored(kept, 1_000_000.0, 50.0, unix, Limits(), RULES, "")
+    again = Session.restored(kept, 1_000_000.0, 50.0, unix, Limits(), RULES, "", True)
     assert again.tick(51.0) == []
     resume(again, NEXT_VISITOR, "ticket-2", 52.0)
     assert again.tick(53.0) == [] and again.state is State.WAITING
@@ -465,3 +467,63 @@ def test_a_handover_opens_the_session_once_for_another_site_of_the_visitor() -> 
     # Back on the first site, its own ticket is still good there, and only there.
     assert made.accepts("digest", "ticket-1")
     assert not made.accepts("elsewhere", "ticket-1")
+
+
+# -- agents among themselves ---------------------------------------------------------------------
+
+
+def test_agents_know_of_one_another() -> None:
+    made = session()
+    join(made, ANNA, "Anna", 1.0)
+    joined = join(made, BERT, "Bert", 2.0)
+    assert agents("Anna", "Bert") in sent(joined, ANNA) and agents("Anna", "Bert") in sent(
+        joined, BERT
+    )
+    made.visitor_leaves(VISITOR, 3.0)
+    assert sent(made.agent_leaves(BERT, 4.0), ANNA) == [agents("Anna", gone=("Bert",))]
+
+
+def test_agents_who_waited_are_there_when_the_session_begins() -> None:
+    made = session(started=False)
+    made.offer("digest", "ticket-1", "handover-1")
+    joined = sent(join(made, ANNA, "Anna", 1.0), ANNA)
+    assert joined[0].page == wire.Page() and joined[0].end == "end-Anna"
+    started = sent(made.visitor_starts(VISITOR, "ticket-1", "handover-1"), VISITOR)
+    assert started[1:] == [agents("Anna"), wire.AgentJoined("Anna")]
+    assert made.state is State.ACTIVE
+    first = keyframe()
+    assert sent(made.frame(VISITOR, first, 2.0), ANNA) == [first]
+
+
+# -- gestures ------------------------------------------------------------------------------------
+
+
+def test_what_an_agent_points_at_goes_to_the_visitor_alone() -> None:
+    made = session()
+    join(made, ANNA, "Anna", 1.0)
+    join(made, BERT, "Bert", 1.0)
+    box = wire.Gesture("box", 1.5, 2, 30, 40, end="made-up", name="made-up")
+    shown = wire.Gesture("box", 1.5, 2, 30, 40, "end-Anna", "Anna")
+    assert made.agent_points(ANNA, box) == [Hint(VISITOR, shown)]
+    assert made.agent_points(99, box) == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_agent_who_is_gone_points_at_nothing(lost: bool) -> None:
+    made = session()
+    join(made, ANNA, "Anna", 1.0)
+    gone = made.agent_leaves(ANNA, 2.0, lost=lost)
+    assert gone[0] == Hint(VISITOR, wire.Gesture("none", end="end-Anna"))
+
+
+def test_gestures_are_worth_nothing_without_a_visitor_or_where_the_group_wants_none() -> None:
+    made = session()
+    join(made, ANNA, "Anna", 1.0)
+    made.visitor_leaves(VISITOR, 2.0)
+    assert made.agent_points(ANNA, wire.Gesture("pointer", 1, 2)) == []
+    without = session()
+    without.pointer = False
+    joined = sent(join(without, ANNA, "Anna", 1.0), ANNA)
+    assert joined[0].pointer is False
+    assert without.agent_points(ANNA, wire.Gesture("pointer", 1, 2)) == []
+    assert not [a for a in without.agent_leaves(ANNA, 2.0) if isinstance(a, Hint)]

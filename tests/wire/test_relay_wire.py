@@ -57,6 +57,7 @@ def test_frames_reach_agents_untouched_and_late_ones_too(relay: Relay) -> None:
         "levels": {"name": "claimed", "email": "cookie"},
     }
     assert [shown["name"] for shown in visitor.get()["agents"]] == ["anna"]
+    assert [shown["name"] for shown in first.get()["agents"]] == ["anna"]
     assert visitor.get() == {"type": "agentjoin", "name": "anna"}
     assert visitor.get() == {"type": "keyframe"}
     frames = [keyframe(bytes(range(256)) * 40), frame(b"\x00\xff"), frame(b"x" * 70_000)]
@@ -65,7 +66,8 @@ def test_frames_reach_agents_untouched_and_late_ones_too(relay: Relay) -> None:
     assert first.get() == {"type": "state", "state": "active"}
     assert [first.get() for _ in frames] == frames
     late = relay.agent(key, user="bert")
-    assert late.get()["type"] == "joined"
+    assert [late.get()["type"] for _ in range(2)] == ["joined", "agents"]
+    assert first.get()["type"] == "agents"
     assert [late.get() for _ in frames] == frames
     visitor.send({"type": "stop"})
     assert first.get() == {"type": "ended", "reason": "visitor"}

@@ -106,7 +106,7 @@ def test_an_agent_at_another_relay_sees_and_says_everything(
     agent.send(said(1, "up"))
     assert visitor.get() == said(1, "up", end=shown["end"])
     late = second.agent(key, user="bert")
-    late.get_until("joined")
+    late.get_until("agents")
     assert [m for m in (late.get() for _ in frames)] == frames
     console = second.open("/agent/socket")
     console.send({"type": "watch", "token": agent_token()})

@@ -1,7 +1,7 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
 import type { MessageHandlers, Messages } from "./messages";
 import type { Op } from "./ops";
-import type { AccountSettings, Page, Rules } from "./wire";
+import type { AccountSettings, Gesture, Page, Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
 export interface Identity {
@@ -122,6 +122,8 @@ export interface Internal {
   asked: MessageEvent[];
   /** Set by the capture script: look at it. */
   record?: () => void;
+  /** Set by the interface: show what an agent points at. */
+  point?: (gesture: Gesture) => void;
   /** The running one. */
   capture?: Capture | undefined;
 }

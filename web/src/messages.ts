@@ -51,7 +51,7 @@ export class Messages {
   /** storage: where the next page of the same tab finds what waits; key: of the session. */
   constructor(
     private readonly handlers: MessageHandlers,
-    private readonly storage?: Storage | undefined,
+    private readonly storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined,
     private readonly key = "",
   ) {
     this.load();
@@ -92,6 +92,7 @@ export class Messages {
     }
   }
 
+  /** There is nobody to say anything to any more. */
   stop(): void {
     clearInterval(this.timer);
     this.timer = undefined;

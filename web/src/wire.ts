@@ -112,7 +112,22 @@ export interface Undelivered {
   name: string;
 }
 
-/** An agent, as visitors may know. */
+/**
+ * What an agent points at: the mouse, a box around something, or nothing any more. In CSS pixels of the
+ * visitor's window. end, name: of the agent, filled in by the relay.
+ */
+export interface Gesture {
+  type: "gesture";
+  kind: "pointer" | "box" | "none";
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  end: string;
+  name: string;
+}
+
+/** An agent, as visitors and other agents may know. */
 export interface AgentShown {
   end: string;
   name: string;
@@ -133,6 +148,7 @@ export type ToVisitor =
       handover: string;
     }
   | { type: "agentjoin"; name: string }
+  | Gesture
   | { type: "agents"; agents: AgentShown[]; gone: string[] }
   | SessionMessage
   | Acknowledged
@@ -161,14 +177,20 @@ export type ToAgent =
       page: Page;
       person: KnownPerson;
       assets: string;
+      /** What the others call this agent's end. */
+      end: string;
+      /** Whether gestures are shown to the visitor. */
+      pointer: boolean;
     }
+  | { type: "pending"; key: string }
+  | { type: "agents"; agents: AgentShown[]; gone: string[] }
   | { type: "navigate"; page: Page; load: boolean }
   | SessionMessage
   | Acknowledged
   | { type: "beat" }
   | { type: "page"; page: Page }
   | { type: "state"; state: SessionState }
-  | { type: "sessions"; sessions: Listed[] }
+  | { type: "sessions"; sessions: Listed[]; more: number }
   | { type: "ended"; reason: string }
   | { type: "refused"; code: string; message: string };
 

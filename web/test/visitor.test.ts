@@ -3,8 +3,8 @@ import { beforeEach, test } from "node:test";
 import { matchesAddress, tellableAddress } from "../src/capture/address";
 import { browserOf } from "../src/capture/browser";
 import { clean } from "../src/text";
+import { isTrusted } from "../src/trusted";
 import { Events } from "../src/visitor/events";
-import { isTrusted } from "../src/visitor/invoke";
 import { paramsFrom, RANDOM_KEY, startFrom } from "../src/visitor/start";
 import { wordsFor } from "../src/words";
 

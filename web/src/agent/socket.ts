@@ -4,12 +4,19 @@ import { mayReconnect, SILENCE_MS, SUBPROTOCOL, type ToAgent } from "../wire";
 export interface Boot {
   token: string;
   key: string;
+  /** Wait for a session that has not begun yet. */
+  wait: boolean;
+  group: string;
+  /** Hosts whose pages may show us in a frame. */
+  embedders: string[];
 }
 
 /** How an agent page says something; lost while the line is cut. */
 export interface Line {
   isOpen(): boolean;
   send(message: object): void;
+  /** Leave for good: settled when the relay knows, or soon after. */
+  close(): Promise<void>;
 }
 
 export interface AgentHandlers {
@@ -23,13 +30,18 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 3_000;
 /** A connection that held this long was a good one. */
 const STABLE_MS = 10_000;
+const CLOSE_MS = 1_000;
+/** In order: an agent who goes so does not come back. */
+const LEFT = 1000;
 
 export function readBoot(): Boot {
   return JSON.parse(document.getElementById("boot")?.textContent ?? "{}") as Boot;
 }
 
-export function connect(hello: object, handlers: AgentHandlers): Line {
+/** hello: what to say first, each time the line is made. */
+export function connect(hello: () => object, handlers: AgentHandlers): Line {
   let line: WebSocket | undefined;
+  let retry: ReturnType<typeof setTimeout> | undefined;
   let retries = 0;
   let openedAt = 0;
   let heardAt = 0;
@@ -50,7 +62,7 @@ export function connect(hello: object, handlers: AgentHandlers): Line {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       openedAt = Date.now();
-      socket.send(JSON.stringify(hello));
+      socket.send(JSON.stringify(hello()));
     };
     socket.onmessage = (event) => {
       heardAt = Date.now();
@@ -59,12 +71,12 @@ export function connect(hello: object, handlers: AgentHandlers): Line {
     };
     const gone = (code: number) => {
       clearInterval(watch);
-      const retry = mayReconnect(code);
-      handlers.lost(retry);
-      if (!retry) return;
+      const retrying = mayReconnect(code);
+      handlers.lost(retrying);
+      if (!retrying) return;
       if (openedAt && Date.now() - openedAt > STABLE_MS) retries = 0;
       const wait = Math.min(FIRST_RETRY_MS * 2 ** retries++, LAST_RETRY_MS);
-      setTimeout(open, wait * (0.75 + Math.random() / 2));
+      retry = setTimeout(open, wait * (0.75 + Math.random() / 2));
     };
     socket.onclose = (event) => gone(event.code);
   };
@@ -72,14 +84,33 @@ export function connect(hello: object, handlers: AgentHandlers): Line {
   return {
     isOpen: () => line?.readyState === WebSocket.OPEN,
     send: (message) => line?.send(JSON.stringify(message)),
+    close: () =>
+      new Promise((closed) => {
+        clearTimeout(retry);
+        setTimeout(closed, CLOSE_MS);
+        if (!line || line.readyState === WebSocket.CLOSED) closed();
+        else line.onclose = () => closed();
+        line?.close(LEFT);
+      }),
   };
 }
 
-/** The credential must not stay in the address bar, the history or a copied link. */
-export function hideCredential(): void {
+/**
+ * The credential must not stay in the address bar, the history or a copied link.
+ *
+ * more: what a page needs to be opened again, if the address does not say it: it came in a form.
+ */
+export function hideCredential(more: Record<string, string> = {}): void {
   const url = new URL(location.href);
-  for (const name of [...url.searchParams.keys()]) {
-    if (name.toLowerCase() === "loginkey") url.searchParams.delete(name);
+  const named = new Set<string>();
+  for (const [name, value] of [...url.searchParams]) {
+    const lower = name.toLowerCase();
+    named.add(lower);
+    if (lower === "loginkey") url.searchParams.delete(name);
+    if (lower === "partneruserid" && value.includes("~$")) url.searchParams.delete(name);
+  }
+  for (const [name, value] of Object.entries(more)) {
+    if (!named.has(name.toLowerCase())) url.searchParams.set(name, value);
   }
   history.replaceState(null, "", url);
 }

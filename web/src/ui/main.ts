@@ -4,6 +4,7 @@ import type { CobrowseWindow, Internal, SessionShown, Ui, UiHandlers } from "../
 import type { AccountSettings } from "../wire";
 import { type Words, wordsFor } from "../words";
 import { element } from "./element";
+import { Gestures } from "./gestures";
 import { sheetFor } from "./style";
 
 const COPIED_MS = 2_000;
@@ -17,13 +18,15 @@ class VisitorUi implements Ui {
   private button: HTMLButtonElement | undefined;
   private bar: SessionBar | undefined;
   private dialog: HTMLDialogElement | undefined;
+  private readonly gestures: Gestures;
 
   constructor(
     private readonly settings: AccountSettings,
     private readonly handlers: UiHandlers,
-    { closed, native }: Internal,
+    internal: Internal,
     ignored: WeakSet<Node>,
   ) {
+    const { closed, native } = internal;
     const wanted =
       settings.language === "auto"
         ? [document.documentElement.lang, ...navigator.languages]
@@ -37,6 +40,9 @@ class VisitorUi implements Ui {
     if (settings.share_interface) closed.set(this.host, this.root);
     else ignored.add(this.host);
     this.root.adoptedStyleSheets = [sheetFor(settings)];
+    this.gestures = new Gestures(settings, attachShadow, ignored);
+    // Nobody points at a page that does not show that it is watched.
+    internal.point = (gesture) => this.bar && this.gestures.show(gesture);
   }
 
   get buttonShown(): boolean {
@@ -103,6 +109,7 @@ class VisitorUi implements Ui {
     if (!session) {
       this.bar?.remove();
       this.bar = undefined;
+      this.gestures.clear();
     } else {
       this.bar ??= new SessionBar(this.root, this.words, () => this.handlers.clickStop());
       this.bar.show(session);

@@ -211,6 +211,9 @@ export class VisitorSession {
       case "keyframe":
         this.capturing.keyframe();
         break;
+      case "gesture":
+        this.internal.point?.(message);
+        break;
       case "ended":
         this.end(message.reason);
         break;
