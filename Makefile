@@ -29,6 +29,7 @@ build: $(VENV)/.installed
 bench: build $(VENV)/.tests-installed
 	@$(BIN)/python tests/install_chromium.py
 	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.mirror
 	$(BIN)/python -m bench.capture
 	$(BIN)/python -m bench.injection
 	$(BIN)/python -m bench.relay

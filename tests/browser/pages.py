@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.stack import Stack, running_stack
+from tests.stack import Stack, free_port, running_stack
 from tests.wire.raw import RawServer, raw_server
 
 # The document as the browser has it: each node, its names, its text, and how it was read.
@@ -71,15 +71,26 @@ def respond(body: bytes | str, *lines: str, content_type: str = "text/html") -> 
 
 @contextlib.contextmanager
 def serving_pages(
-    folder: Path, *, hosts: tuple[str, ...] = (), settings: str = 'mask = "none"'
+    folder: Path,
+    *,
+    hosts: tuple[str, ...] = (),
+    settings: str = 'mask = "none"',
+    direct: bool = False,
 ) -> Iterator[Pages]:
-    """hosts: further names of the site, which the proxy takes for other sites of the same owner."""
+    """
+    Args:
+        hosts: names of the site, which the proxy takes for several sites of one owner.
+        direct: the visitors' sockets go straight to the relay.
+    """
     with contextlib.ExitStack() as running:
         server = running.enter_context(raw_server())
         origins = "".join(f'"{host}" = "{server.url}"\n' for host in hosts)
         more = f"[proxy.origins]\n{origins}" if hosts else ""
+        ports = free_port(), free_port()
+        if direct:
+            more = f'[proxy]\ndirect_url = "ws://127.0.0.1:{ports[1]}/visitor/socket"\n' + more
         stack = running.enter_context(
-            running_stack(folder, server.url, more_config=more, settings=settings)
+            running_stack(folder, server.url, more_config=more, settings=settings, ports=ports)
         )
         pages = Pages(server, stack)
 
