@@ -19,19 +19,19 @@ from PIL import Image
 from playwright.sync_api import Error, FloatRect, Page, sync_playwright
 
 from bench.capture import PACKAGES, bundle, install_peers
-from tests.browser.pages import Pages, serving_pages
+from tests.browser.pages import Pages
 from tests.fidelity.case import Case, Kind
 from tests.fidelity.cases import ALL
 from tests.fidelity.compare import STYLES, picture
 from tests.fidelity.judge import Engine, judge
-from tests.fidelity.ours import Ours
+from tests.fidelity.ours import Ours, serving_cases
 from tests.fidelity.report import DOCS, Peer, report
 from tests.fidelity.visitors import Visitors, rest_mouse, set_media
 
 FRAME = 'document.querySelector(".replayer-wrapper iframe")'
 COPY = f"{FRAME}.contentDocument"
 REPLAY_PAGE = """<!doctype html><title>replay</title><style>
-body { margin: 0 } .replayer-wrapper iframe { border: 0; background: #fff }
+.replayer-wrapper iframe { position: fixed; top: 0; left: 0; border: 0; background: #fff }
 .replayer-mouse, .replayer-mouse-tail { display: none }
 </style>"""
 WAIT_S = 5.0
@@ -129,7 +129,7 @@ def main() -> None:
     wrong: list[str] = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving_pages(Path(folder)) as site,
+        serving_cases(Path(folder)) as site,
         sync_playwright() as playwright,
     ):
         if asked.only != "rrweb":

@@ -104,6 +104,15 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
             "are empty boxes of their size, fonts the agent's own, and sheets of other hosts miss."
         ),
     ] = True
+    canvas_fps: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10,
+            description="How many pictures of a canvas agents see in a second. 0: they see its "
+            "place only.",
+        ),
+    ] = 0
     trusted_domains: Annotated[
         list[Domain],
         Meta(

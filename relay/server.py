@@ -234,6 +234,7 @@ def _rules(group: GroupSettings, secret: bytes) -> GroupRules:
             pages=account.masked_pages,
             title=account.mask_title,
             query=account.mask_query,
+            canvas_fps=account.canvas_fps,
         ),
         replaces=group.key_conflict == "replace",
         max_sessions=group.max_sessions,

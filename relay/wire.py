@@ -185,7 +185,8 @@ class Rules(msgspec.Struct, frozen=True):
 
     mask: none, inputs or text. selectors: CSS. pages: patterns of addresses.
     title, query: whether they are hidden. assets: the key with which the page gives agents its
-    images, fonts and style sheets; "" where they get none.
+    images, fonts and style sheets; "" where they get none. canvas_fps: pictures of a canvas in a
+    second; 0 for none.
     """
 
     mask: str = "inputs"
@@ -194,6 +195,7 @@ class Rules(msgspec.Struct, frozen=True):
     title: bool = False
     query: bool = False
     assets: str = ""
+    canvas_fps: float = 0
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):

@@ -61,9 +61,9 @@ class SessionService:
         try:
             if name.lower() != OPERATION.lower():
                 return _text(500, f"{name[:200]} Web Service method name is not valid.")
-            if request.method == "GET":
-                given = plain.read_form(request.scope["query_string"])
+            if request.method != "POST":
                 as_json = False
+                given = plain.read_form(request.scope["query_string"])
             elif media_type == FORM:
                 given = plain.read_form(await read_body(request))
             elif as_json:

@@ -23,7 +23,7 @@ _TREE = """
     if (node.nodeType !== 1 || skip.has(node.tagName)) return "";
     const shown = [node.tagName.toLowerCase()];
     const attributes = [...node.attributes]
-      .filter(({ name }) => !unequal.has(name) && name !== "cobrowse-hover")
+      .filter(({ name }) => !unequal.has(name) && !name.startsWith("cobrowse-"))
       .filter(({ name }) => !(name === "id" && node.tagName === "INPUT"))
       .filter(({ name }) => node.type !== "hidden" || name === "type")
       .filter(({ name }) => !/^(?:data-|auto|novalidate)/.test(name))

@@ -70,11 +70,17 @@ def respond(body: bytes | str, *lines: str, content_type: str = "text/html") -> 
 
 
 @contextlib.contextmanager
-def serving_pages(folder: Path) -> Iterator[Pages]:
-    with (
-        raw_server() as server,
-        running_stack(folder, server.url) as stack,
-    ):
+def serving_pages(
+    folder: Path, *, hosts: tuple[str, ...] = (), settings: str = 'mask = "none"'
+) -> Iterator[Pages]:
+    """hosts: further names of the site, which the proxy takes for other sites of the same owner."""
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(raw_server())
+        origins = "".join(f'"{host}" = "{server.url}"\n' for host in hosts)
+        more = f"[proxy.origins]\n{origins}" if hosts else ""
+        stack = running.enter_context(
+            running_stack(folder, server.url, more_config=more, settings=settings)
+        )
         pages = Pages(server, stack)
 
         def answer(connection: socket.socket, head: bytes) -> None:

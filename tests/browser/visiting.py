@@ -3,7 +3,7 @@
 import zlib
 from typing import Any
 
-from playwright.sync_api import Frame, Locator, Page, WebSocket
+from playwright.sync_api import Frame, Locator, Page, Request, WebSocket
 
 from relay import wire
 from tests.browser.mirror import until, wait_for_equal_trees
@@ -107,6 +107,18 @@ def everything_sent(page: Page) -> list[str | bytes]:
 
     page.on("websocket", watch)
     return messages
+
+
+def files_sent(page: Page) -> list[str]:
+    """What a page sends from now on to name files, and to give them."""
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/.cobrowse/asset" in request.url:
+            sent.append(request.url + (request.post_data_buffer or b"").decode("latin-1"))
+
+    page.on("request", note)
+    return sent
 
 
 def readable(messages: list[str | bytes]) -> str:

@@ -75,12 +75,12 @@ SNAPSHOT: Final = """
   const walk = (element) => {
     const view = element.ownerDocument.defaultView;
     const tag = element.localName;
-    const { x, y, width, height } = element.getBoundingClientRect();
     const looked = count++ % step === 0;
+    const box = looked ? element.getBoundingClientRect() : {};
     // What is in a field may be in its names.
     const id = tag === "input" ? "" : element.id;
     const names = [id, element.title ?? "", element.dir ?? "", element.namespaceURI];
-    const node = [tag, names, looked ? [x, y, width, height].map(number) : 0,
+    const node = [tag, names, looked ? [box.x, box.y, box.width, box.height].map(number) : 0,
                   looked ? look(view, element) : 0, state(element, tag)];
     const shadow = (view.shadowOf ?? ((host) => host.shadowRoot))(element);
     let frame = null;
@@ -114,7 +114,7 @@ SHADOWS: Final = """
 """
 # What the copy may show by means of another element.
 STANDS_FOR: Final = {"canvas", "video", "audio", "object", "embed", "iframe", "frame"}
-MOST_NODES: Final = 1500
+MOST_NODES: Final = 800
 CLEARLY: Final = 48
 MOST_DIFFERENCES: Final = 12
 

@@ -2,8 +2,9 @@
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from PIL import Image
 from playwright.sync_api import Page
@@ -13,7 +14,7 @@ from tests.fidelity.compare import differences, picture, snapshot, unlike
 
 PATIENCE_S: Final = 3.0
 # Where they are known to differ.
-BRIEFLY_S: Final = 0.6
+BRIEFLY_S: Final = 0.4
 LOOK_AGAIN_MS: Final = 25
 # Where pictures of what differs go, for who looks for the cause.
 PICTURES: Final = os.environ.get("FIDELITY_PICTURES", "")
@@ -37,53 +38,70 @@ class Engine(Protocol):
         ...
 
 
+@dataclass
+class Look:
+    """One look at both sides: in what they differ, and what the visitor saw."""
+
+    differences: list[str]
+    nodes: Any
+    picture: Image.Image | None = None
+
+
 def judge(engine: Engine, case: Case) -> list[str]:
     """Play a case; returns in what page and copy differ, nothing where they are the same."""
     page = engine.open(case)
-    found = []
-    if case.act:
-        if case.before:
-            found = [f"before: {line}" for line in _settle(engine, case, page)]
-        engine.deliver()
-        before = (snapshot(page)[0], picture(page))
-        if not found:
-            if callable(case.act):
-                case.act(page)
-            else:
-                page.evaluate(f"async () => {{ {case.act} }}")
-            found = _settle(engine, case, page)
-        if not found:
-            now = (snapshot(page)[0], picture(page))
-            # Else a copy of what was there before would do.
-            if not differences(before[0], now[0]) and unlike(before[1], now[1]) <= case.share:
-                found = ["the case is void: what happens is not to be seen"]
-    else:
-        found = _settle(engine, case, page)
+    look = _play(engine, case, page) if case.act else _settle(engine, case, page)
     if PICTURES:
-        _keep_pictures(engine, case, page, found)
-    return found
+        _keep_pictures(engine, case, page, look.differences)
+    return look.differences
 
 
-def _settle(engine: Engine, case: Case, page: Page) -> list[str]:
-    """Wait until page and copy are the same; returns in what they differ in the end."""
+def _play(engine: Engine, case: Case, page: Page) -> Look:
+    engine.deliver()
+    if not case.before:
+        before = Look([], snapshot(page)[0], picture(page))
+    else:
+        before = _settle(engine, case, page)
+        if before.differences:
+            return Look([f"before: {line}" for line in before.differences], None)
+    if callable(case.act):
+        case.act(page)
+    else:
+        page.evaluate(f"async () => {{ {case.act} }}")
+    after = _settle(engine, case, page)
+    if not after.differences and _is_same(before, after, case.share):
+        # A copy of what was there before would do.
+        return Look(["the case is void: what happens is not to be seen"], None)
+    return after
+
+
+def _is_same(one: Look, two: Look, share: float) -> bool:
+    if differences(one.nodes, two.nodes):
+        return False
+    assert one.picture and two.picture
+    return unlike(one.picture, two.picture) <= share
+
+
+def _settle(engine: Engine, case: Case, page: Page) -> Look:
+    """Wait until page and copy are the same, or long enough."""
     deadline = time.monotonic() + (BRIEFLY_S if case.why else PATIENCE_S)
     while True:
         engine.deliver()
-        found = _compare(engine, case, page)
-        if not found or time.monotonic() > deadline:
-            return found
+        look = _look(engine, case, page)
+        if not look.differences or time.monotonic() > deadline:
+            return look
         page.wait_for_timeout(LOOK_AGAIN_MS)
 
 
-def _compare(engine: Engine, case: Case, page: Page) -> list[str]:
+def _look(engine: Engine, case: Case, page: Page) -> Look:
     agent, document = engine.copy()
-    wanted, step = snapshot(page)
-    found = differences(wanted, snapshot(agent, document, step)[0])
+    nodes, step = snapshot(page)
+    found = differences(nodes, snapshot(agent, document, step)[0])
     if found:
-        return found
+        return Look(found, nodes)
     one, two = _pictures(engine, case, page)
     share = unlike(one, two)
-    return [f"{share:.2%} of the pixels"] if share > case.share else []
+    return Look([f"{share:.2%} of the pixels"] if share > case.share else [], nodes, one)
 
 
 def _pictures(engine: Engine, case: Case, page: Page) -> tuple[Image.Image, Image.Image]:

@@ -1,12 +1,14 @@
 """Visitors behind the real proxy, and agents with the real viewer."""
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import FloatRect, Page
 
-from tests.browser.pages import Pages
+from tests.browser.pages import Pages, serving_pages
 from tests.fidelity.case import Case, Kind
 from tests.fidelity.compare import picture
 from tests.fidelity.visitors import Visitors, rest_mouse, set_media
@@ -26,6 +28,14 @@ HIDE = """
 }
 """
 WAIT_S = 8.0
+# Two names for the site, which then is two sites of one owner; canvases are shown.
+HOSTS = ("127.0.0.1", "localhost")
+SETTINGS = 'mask = "none"\ncanvas_fps = 5'
+
+
+def serving_cases(folder: Path) -> AbstractContextManager[Pages]:
+    """The site of the cases, and the proxy in front of it."""
+    return serving_pages(folder, hosts=HOSTS, settings=SETTINGS)
 
 
 @dataclass

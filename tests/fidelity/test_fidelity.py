@@ -9,17 +9,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser.pages import serving_pages
 from tests.fidelity.cases import ALL
 from tests.fidelity.judge import judge
-from tests.fidelity.ours import Ours
+from tests.fidelity.ours import Ours, serving_cases
 from tests.fidelity.visitors import Visitors
 
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
     with (
-        serving_pages(tmp_path_factory.mktemp("fidelity")) as site,
+        serving_cases(tmp_path_factory.mktemp("fidelity")) as site,
         sync_playwright() as playwright,
     ):
         visitors = Visitors(playwright)

@@ -31,9 +31,10 @@ class Visitors:
         self._browsers: list[Browser] = []
         self.browser = self._launch()
 
-    def _launch(self, **more: Any) -> Browser:
+    def _launch(self, flags: list[str] | None = None, **more: Any) -> Browser:
         launch = self._playwright.chromium.launch
-        browser = launch(executable_path=chromium_path(), args=FLAGS, **more)
+        args = [*FLAGS, *(flags or [])]
+        browser = launch(executable_path=chromium_path(), args=args, **more)
         self._browsers.append(browser)
         return browser
 
@@ -52,7 +53,11 @@ class Visitors:
         size: ViewportSize = {"width": 700, "height": 540}
         if kind == "mobile":
             size = {"width": 1100, "height": 1700}
-        context = self.browser.new_context(viewport=size)
+        browser = self.browser
+        if kind == "scrollbars":  # an agent whose own take no room
+            overlays = "--enable-features=OverlayScrollbar"
+            browser = self._launch([overlays], ignore_default_args=["--hide-scrollbars"])
+        context = browser.new_context(viewport=size)
         context.set_default_timeout(TIMEOUT_MS)
         return context.new_page()
 

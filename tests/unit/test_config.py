@@ -73,6 +73,7 @@ masked_pages = ["/account/*", "shop.test/admin*"]
 mask_title = true
 mask_query = true
 assets = false
+canvas_fps = 2
 trusted_domains = ["chat.test", "*.help.test"]
 embed_origins = ["desk.test", "localhost:8000"]
 agent_pointer = false

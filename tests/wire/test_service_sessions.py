@@ -16,8 +16,7 @@ from relay.errors import Close
 from tests.relays import OTHER_GROUP, PAGE, Peer, Process, Relay, running_relay
 from tests.services import Service
 from tests.stack import API_KEY, GROUP
-from tests.wire.test_relays_together import both
-from tests.wire.test_session_service import (
+from tests.wire.calls import (
     OTHER_API_KEY,
     STYLES,
     Answer,
@@ -28,6 +27,7 @@ from tests.wire.test_session_service import (
     reason,
     told,
 )
+from tests.wire.test_relays_together import both
 
 __all__ = ["both"]
 API = "/api/v1/sessions"
@@ -245,9 +245,13 @@ def test_wrong_keys_count_here_too(relay: Relay) -> None:
     assert call(relay, "get", parameters(), address).status == 429
 
 
-def test_the_description_is_true(relay: Relay, visitor: Peer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["keys that are made up", "the key of a session"])
+def test_the_description_is_true(relay: Relay, visitor: Peer, tmp_path: Path, which: str) -> None:
     """schemathesis makes up calls from the description, and holds the answers against it."""
     parameters = {"query.partnerid": GROUP, "query.partneruserid": "anna"}
+    if which == "the key of a session":
+        [found] = json.loads(rest(relay).body)["sessions"]
+        parameters |= {"query.key": "found-1", "path.id": found["sessionid"]}
     lines = ["[parameters]", *(f'"{name}" = "{value}"' for name, value in parameters.items())]
     (tmp_path / "schemathesis.toml").write_text("\n".join(lines) + "\n")
     url = f"http://127.0.0.1:{relay.port}/api/v1"

@@ -6,9 +6,9 @@ export const ASSET = "asset:";
 /** Where such a name stands for an address. */
 export const NAMES = /asset:([\da-f]{16})/g;
 
-/** Two 32-bit FNV-1a sums of an address in UTF-8, in hex: as proxy_addon/naming.py makes them. */
-export function assetId(address: string): string {
-  const bytes = new TextEncoder().encode(address);
+/** Two 32-bit FNV-1a sums of bytes, or of an address in UTF-8, in hex: as proxy_addon/naming.py makes them. */
+export function assetId(address: string | Uint8Array): string {
+  const bytes = typeof address === "string" ? new TextEncoder().encode(address) : address;
   let id = "";
   for (const offset of OFFSETS) {
     let sum = offset;

@@ -1,5 +1,6 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
 import type { MessageHandlers, Messages } from "./messages";
+import type { Op } from "./ops";
 import type { AccountSettings, Gesture, Page, Rules } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
@@ -54,6 +55,9 @@ export interface Sink {
   tell(page: Page): void;
   /** This page cannot be captured; the recorder has stopped. */
   failed(): void;
+  /** Of a page in a frame of another origin: operations and names of files go to the page around. */
+  ops?(said: { ops: Op[] }): void;
+  files?(said: { files: [address: string, base: string][] }): void;
 }
 
 /** A running session as visitors see it. */
@@ -114,6 +118,10 @@ export interface Internal {
   startMessages?: (handlers: MessageHandlers, key: string) => Messages;
   /** Set by the script of the visitor's interface. */
   startUi?: (settings: AccountSettings, handlers: UiHandlers, seen: Seen) => Ui;
+  /** What pages around, of other origins, have asked of this one in its frame. */
+  asked: MessageEvent[];
+  /** Set by the capture script: look at it. */
+  record?: () => void;
   /** Set by the interface: show what an agent points at. */
   point?: (gesture: Gesture) => void;
   /** The running one. */

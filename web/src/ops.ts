@@ -30,6 +30,8 @@ export interface Extra {
 export interface Shadow {
   adopted: string[];
   nodes: Tree[];
+  /** Scripts say what is shown in which slot. */
+  manual?: 1;
 }
 
 export interface FrameDocument extends Shadow {
@@ -53,10 +55,29 @@ export type ElementTree = [
 ];
 export type Tree = string | Hidden | ElementTree;
 
+/** key: "@" and a name, for those of style sheets; "#" and a number for those of scripts. */
+export interface Animated {
+  time: number;
+  rate: number;
+  state: string;
+  keyframes?: Keyframe[];
+  /** -1 iterations: no end. */
+  timing?: EffectTiming;
+}
+
+/** In a text behind so many characters, or BEFORE or AFTER a node. */
+export type Point = [node: number, offset: number];
+export const BEFORE = -1;
+export const AFTER = -2;
+/** The highlight that stands for what the visitor has selected. */
+export const SELECTION = "cobrowse-selection";
+
 export interface Start {
   doctype: string;
   width: number;
   height: number;
+  /** Width of the visitor's scrollbars in CSS pixels, where it is known. */
+  bars?: number | undefined;
 }
 
 export type Op =
@@ -78,8 +99,28 @@ export type Op =
   | ["field", node: number, field: Field]
   | ["scroll", node: number, x: number, y: number]
   | ["natural", node: number, width: number, height: number]
+  /** What a canvas or a film shows. */
+  | ["picture", node: number, asset: string]
+  /** Where an animation stands; of one that a script has made, all of it. null: it is gone. */
+  | ["animate", node: number, pseudo: string, key: string, animated: Animated | null]
+  /** What a frame of another origin says of itself, in numbers of its own. */
+  | ["frame", node: number, ops: Op[]]
   /** over: the innermost element under the mouse, 0 for none. */
   | ["mouse", x: number, y: number, over: number]
+  /** Pseudo-classes, each with all elements that it is true of. */
+  | ["state", name: string, nodes: number[]]
+  /** The element with the focus, 0 for none; visible: as :focus-visible says. */
+  | ["focus", node: number, visible: 0 | 1]
+  /** The innermost element that is held down, 0 for none. */
+  | ["press", node: number]
+  /** Ranges of a document that are selected, or that the page itself has given a name. */
+  | ["highlight", page: number, name: string, ranges: [Point, Point][]]
+  /** The caret: in a field from and to which character, elsewhere a point; 0 for none. */
+  | ["caret", node: number, start: number, end: number]
+  /** What a script has given to a slot. */
+  | ["slots", slot: number, nodes: number[]]
+  /** How an element is in the top layer, "" for not. */
+  | ["top", node: number, as: "modal" | "popover" | ""]
   | ["viewport", width: number, height: number]
   /** All of a keyframe has been sent. */
   | ["complete"];

@@ -52,6 +52,7 @@ const RETRY_MS = 2e3;
     config,
     calls,
     early: [],
+    asked: [],
     refused: 0,
     closed,
     native: { fetch, WebSocket, JSON, Promise, attachShadow },
@@ -136,7 +137,14 @@ const RETRY_MS = 2e3;
   else if (TAG && !framed && doc.readyState === "complete") internal.load();
   else if (!framed) addEventListener("load", () => isPoliced() || internal.load());
   addEventListener("message", (event) => {
-    if (!event.data?.glance_invoke) return;
+    const { data } = event;
+    if (data?.cobrowse_frame) {
+      // The page around shows this frame to agents; the script sees whether it may.
+      internal.asked.push(event);
+      if (internal.record) internal.record();
+      else internal.insert("capture.js", onEnd);
+    }
+    if (!data?.glance_invoke) return;
     internal.early.push(event);
     internal.load();
     internal.hear?.();

@@ -40,6 +40,8 @@ export interface Rules {
   query: boolean;
   /** The key with which files are given to agents; "" where agents get none. */
   assets: string;
+  /** Pictures of a canvas in a second; 0 for none. */
+  canvas_fps: number;
 }
 
 /** What of a group's account settings visitors' pages need. */

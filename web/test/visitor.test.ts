@@ -125,6 +125,7 @@ test("what may be told of an address", () => {
     title: false,
     query: false,
     assets: "",
+    canvas_fps: 0,
   } as const;
   const open = { ...rules, selectors: [], pages: ["/secret/*"] };
   assert.equal(tellableAddress("https://u:p@a.test/x?q#h", open), "https://a.test/x?q#h");

@@ -42,6 +42,7 @@ CASES = (
             <svg width=300 height=100><text y=60 font-size=40 id=t>a    b</text></svg>""",
             act="""a.setAttributeNS('urn:x', 'x:tone', 'dark');
             t.setAttributeNS('http://www.w3.org/XML/1998/namespace', 'xml:space', 'preserve')""",
+            why="Attributes of namespaces of a page's own arrive without their namespace.",
         ),
         Case(
             "comments, CDATA and white space",
@@ -215,6 +216,7 @@ CASES = (
                 ),
                 "missing": lambda head: b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n",
             },
+            why="What object and embed elements show is not carried along; they keep no size of their own.",
         ),
         Case(
             "an XHTML page",

@@ -141,6 +141,7 @@ CASES = (
                 "#f", {"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"x"}
             ),
             listed=True,
+            why="Names of files never leave.",
         ),
         Case(
             "several chosen files",
@@ -150,6 +151,7 @@ CASES = (
                 [FilePayload(name=f"{n}.txt", mimeType="text/plain", buffer=b"x") for n in "abc"],
             ),
             listed=True,
+            why="Names of files never leave.",
         ),
         Case(
             "a range is moved",
@@ -226,6 +228,7 @@ CASES = (
             "a native control under the mouse",
             "<input type=checkbox checked id=a style='width: 200px; height: 200px'>",
             act=lambda page: page.hover("#a"),
+            why="Browsers draw their own controls another way under the mouse, which no page can ask for.",
         ),
         Case(
             "a field's type changes",
@@ -279,6 +282,7 @@ CASES = (
             "a native select is open",
             f"{BIG}<select id=s>{''.join(f'<option>option {n}' for n in range(9))}</select>",
             act=lambda page: (page.focus("#s"), page.keyboard.press("Alt+ArrowDown")),
+            why="The list is drawn over the copy, but not as every browser draws it.",
         ),
         Case(
             "a select styled by the page is open",
@@ -286,6 +290,7 @@ CASES = (
             option { background: gold; height: 60px }</style>
             <select id=s><option>alpha<option>beta<option>gamma</select>""",
             act=lambda page: (page.click("#s"), away(page)),
+            why="A list that the page styles itself opens only for who clicks it.",
         ),
     ),
 )

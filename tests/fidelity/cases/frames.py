@@ -42,7 +42,6 @@ CASES = (
         Case(
             "a frame of srcdoc",
             f'<iframe srcdoc="{INNER.format("srcdoc")}" {SIZE}></iframe>',
-            listed=True,
         ),
         Case(
             "a frame of srcdoc is never quirky",
@@ -72,7 +71,6 @@ CASES = (
             f"<iframe id=f {SIZE}></iframe>",
             act=f"""const inner = f.contentDocument; inner.open(); inner.write("{INNER.format("written")}");
             inner.close()""",
-            listed=True,
         ),
         Case(
             "a frame is written before the session",
@@ -153,10 +151,12 @@ CASES = (
         Case(
             "a sandboxed frame of no origin",
             f'<iframe sandbox srcdoc="{INNER.format("sandboxed")}" {SIZE}></iframe>',
+            why="Frames of no origin run none of our scripts and cannot be read.",
         ),
         Case(
             "a frame of a data address",
             f"<iframe src=\"data:text/html,<body style='background: gold'><h1>data\" {SIZE}></iframe>",
+            why="Frames of no origin run none of our scripts and cannot be read.",
         ),
         Case(
             "a frameset",
@@ -242,6 +242,7 @@ CASES = (
         Case(
             "a frame that does not load",
             f"<iframe src='http://localhost:9/' {SIZE}></iframe><h1>page</h1>",
+            why="The browser's own error page is not drawn.",
         ),
     ),
 )

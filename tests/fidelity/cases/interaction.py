@@ -317,6 +317,7 @@ CASES = (
             "links that were visited, and others",
             """<style>a { font-size: 60px; line-height: 70px } :any-link { background: gold } a:not([href]) {
             color: red } [href^="/x"] { text-decoration: none }</style><a href=/x>x</a> <a>none</a> <a href=y>y</a>""",
+            why="Addresses of links do not leave, so rules about them do not apply.",
         ),
     ),
     *group(
@@ -447,6 +448,7 @@ CASES = (
                 page.click("h1"),
                 page.wait_for_function("document.fullscreenElement"),
             ),
+            why="It looks the same, by a z-index that the visitor's element does not have.",
         ),  # fmt: skip
         Case(
             "inert, hidden and content-visibility",

@@ -38,7 +38,6 @@ CASES = (
         Case(
             "a CSS animation stands in the middle",
             f"<style>{MOVE} #a {{ animation: move 10s -5s linear paused }}</style>{BOX}",
-            listed=True,
         ),
         Case(
             "a CSS animation is paused by script",
@@ -56,7 +55,6 @@ CASES = (
             "an endless animation in steps",
             "<style>@keyframes blink { 0%, 100% { background: red } } #a { animation: blink 1s steps(1) infinite; }"
             f"</style>{BOX}",
-            listed=True,
         ),
         Case(
             "a transition has ended",
@@ -135,7 +133,7 @@ CASES = (
             "marquee",
             "<style>marquee { font-size: 60px; line-height: 80px; background: gold }</style>"
             "<marquee scrollamount=0 behavior=alternate id=a>stands</marquee>",
-            act="a.stop(); a.bgColor = 'teal'",
+            act="a.stop(); a.style.background = 'teal'",
         ),
     ),
     *group(
@@ -154,7 +152,12 @@ CASES = (
             "<h1>page</h1><div style='background: gold'>" + "words and words " * 40,
             act=widens_again,
         ),
-        Case("a dark visitor", DARK.format(""), media={"color_scheme": "dark"}, listed=True),
+        Case(
+            "a dark visitor",
+            DARK.format(""),
+            media={"color_scheme": "dark"},
+            listed=True,
+        ),
         Case(
             "a dark visitor of a page for both",
             DARK.format("color-scheme: light dark"),
@@ -187,7 +190,6 @@ CASES = (
             <img alt='' src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='200'%3E
             %3Crect width='300' height='200' fill='gold'/%3E%3C/svg%3E"></picture>""",
             media={"color_scheme": "dark"},
-            listed=True,
         ),
         Case(
             "a meta element says dark",
@@ -213,6 +215,7 @@ CASES = (
             " solid } }</style><div>text</div><button>b</button>",
             media={"forced_colors": "active"},
             listed=True,
+            why="The colours that the visitor's system forces on pages are not carried along.",
         ),
         Case(
             "two device pixels per CSS pixel",
@@ -227,7 +230,6 @@ CASES = (
             "%3Crect width='300' height='200' fill='gold'/%3E%3C/svg%3E 1x, data:image/svg+xml,%3Csvg xmlns='http://"
             "www.w3.org/2000/svg' width='600' height='400'%3E%3Crect width='600' height='400' fill='navy'/%3E%3C/svg%3E 2x\">",
             kind="retina",
-            listed=True,
         ),
         Case(
             "a page with scrollbars",

@@ -87,7 +87,6 @@ CASES = (
             f"<link rel=stylesheet href=a.css id=l disabled>{BOXES}",
             files={"a.css": (CSS, ".a { background: gold; height: 200px }")},
             act="l.disabled = false; await new Promise((go) => l.addEventListener('load', go))",
-            listed=True,
         ),
         Case(
             "a link's href changes",
@@ -117,7 +116,11 @@ CASES = (
             act="m.disabled = false; l.disabled = true; await new Promise((go) => setTimeout(go, 200))",
             listed=True,
         ),
-        Case("style.media", SHEET, act="s.media = 'print'", listed=True),
+        Case(
+            "style.media",
+            SHEET,
+            act="s.media = 'print'",
+        ),
         Case(
             "media.appendMedium()",
             SHEET,
@@ -252,6 +255,7 @@ CASES = (
             f"<style id=s>:root {{ --v: 40px }} .a {{ padding: var(--v); padding-left: 200px; background: gold }}</style>{BOXES}",
             act="s.sheet.insertRule('.b { background: teal }', 0)",
             listed=True,
+            why="Browsers do not tell what such a shorthand was, and an edited sheet is no longer what was written.",
         ),
         Case(
             "an adopted sheet with var() and a longhand",
@@ -260,6 +264,7 @@ CASES = (
             ':root { --v: 40px } .a { padding: var(--v); padding-left: 200px; background: gold }');
             document.adoptedStyleSheets = [sheet]""",
             listed=True,
+            why="Browsers do not tell what such a shorthand was, and a script's sheet was never written in the page.",
         ),
         Case(
             "an inline style with var() and a longhand",
@@ -299,6 +304,7 @@ CASES = (
             f".a, .b {{ width: var(--w); background: gold }} .b {{ --w: nonsense }}</style>{BOXES}",
             act="CSS.registerProperty({ name: '--q', syntax: '<color>', inherits: true, initialValue: 'teal' });"
             "c.style.background = 'var(--q)'",
+            why="No browser tells which properties scripts have registered.",
         ),
         Case(
             "what the browser supports",

@@ -2,7 +2,16 @@
 // the visitor's page could not read itself.
 import { assetId, NAMES } from "../asset";
 
-export const HOVER = "cobrowse-hover";
+/** Attributes in the place of pseudo-classes begin with this. */
+export const MARK = "cobrowse-";
+/**
+ * What must not be true of the copy by itself: the agent's own mouse and focus, and what the copy does not
+ * know of the page.
+ */
+const PSEUDO =
+  /(?<![\\:]):(hover|active|focus(?:-visible|-within)?|target(?:-within)?|(?:user-)?(?:in)?valid|default|autofill|open|fullscreen|-webkit-full-screen)(?![\w-])/g;
+const OWN_STATE = /(?<![\\:]):state\(\s*([\w-]+)\s*\)/g;
+const DEFINED = /(?<![\\:]):defined(?![\w-])/g;
 const MAX_SHEETS = 40;
 const UNREAD = /@cobrowse-sheet "asset:([\da-f]{16})" "([^"\n]*)";/g;
 const COMMENTS = /\/\*[\s\S]*?\*\//g;
@@ -31,7 +40,7 @@ export class Styles {
 
   /** The same for text that has no sheets in it. */
   shown(text: string): string {
-    return withoutHover(text.replace(NAMES, `${this.path || "about:invalid#"}$1`));
+    return marked(text.replace(NAMES, `${this.path || "about:invalid#"}$1`));
   }
 
   private async fill(written: string, later: (text: string) => void): Promise<void> {
@@ -85,7 +94,10 @@ function conditioned(text: string, conditions: string): string {
   return media.trim() ? `@media ${media} {${out}}` : out;
 }
 
-/** The agent's own mouse must not hover: an attribute that the copy sets is what the rules look for. */
-function withoutHover(text: string): string {
-  return text.replace(/(?<!\\):hover(?![\w-])/g, `[${HOVER}]`);
+/** Attributes that the copy sets are what the rules look for. */
+function marked(text: string): string {
+  return text
+    .replace(PSEUDO, (_, name: string) => `[${MARK}${name.replace(/^-webkit-.*/, "fullscreen")}]`)
+    .replace(OWN_STATE, `[${MARK}state-$1]`)
+    .replace(DEFINED, `:not([${MARK}undefined])`);
 }

@@ -2,6 +2,7 @@
 // of it, and gives it to the relay. The rest is given from here, if the browser still has it: the site is
 // never asked again.
 import { ASSET, assetId } from "../asset";
+import type { Sink } from "../globals";
 import { fromJson, nativeFetch, toJson } from "../native";
 
 const BATCH = 100;
@@ -34,8 +35,11 @@ export class Assets {
   constructor(
     private readonly base: string,
     private readonly key: string,
+    private readonly hasProxy: boolean,
+    /** Of a page in a frame: the page around names the files. */
+    private readonly sink: Sink,
   ) {
-    if (!key || typeof PerformanceObserver === "undefined") return;
+    if (!key || sink.files || typeof PerformanceObserver === "undefined") return;
     // What the browser has only now was named too early.
     this.observer = new PerformanceObserver((list) => {
       for (const { name } of list.getEntries()) {
@@ -44,6 +48,16 @@ export class Assets {
       }
     });
     this.observer.observe({ type: "resource" });
+  }
+
+  get isOn(): boolean {
+    return !!this.key;
+  }
+
+  /** Give a file that has no address. */
+  async put(id: string, file: Blob): Promise<void> {
+    if (this.sink.files) return; // nor do frames give any
+    await this.send(id, file);
   }
 
   stop(): void {
@@ -91,6 +105,10 @@ export class Assets {
 
   private ask(id: string, address: string): void {
     if (this.isStopped) return;
+    if (this.sink.files) {
+      this.sink.files({ files: [[address, address]] });
+      return;
+    }
     // Nobody but this page has these.
     if (/^(?:blob|data):/.test(address)) this.give(id);
     else this.waiting.set(id, address);
@@ -122,7 +140,10 @@ export class Assets {
   private async missing(named: [string, string][], again: boolean): Promise<string[]> {
     const url = this.address("assets");
     if (again) url.searchParams.set("again", "1");
-    const body = toJson(Object.fromEntries(named));
+    // The proxy has seen the addresses; where there is none, they stay here.
+    const body = toJson(
+      Object.fromEntries(named.map(([id, address]) => [id, this.hasProxy ? address : ""])),
+    );
     const response = await nativeFetch(url, { method: "POST", body, credentials: "same-origin" });
     if (!response.ok) throw new Error("the files cannot be named now");
     return fromJson(await response.text()) as string[];

@@ -13,7 +13,8 @@ const PLAIN = names(`title alt placeholder label lang role translate spellcheck 
   background-color min max step value low high optimum kind media rel name usemap shape coords ismap
   controls loop muted playsinline datetime abbr scope headers exportparts is maxlength minlength
   checked selected char charoff compact axis summary rules frame marginwidth marginheight text link
-  alink vlink for tabindex accesskey draggable inputmode enterkeyhint list pattern`);
+  alink vlink for tabindex accesskey draggable inputmode enterkeyhint list pattern
+  behavior direction scrollamount scrolldelay truespeed`);
 /** Addresses and code: they stay whatever a style sheet says about them. */
 const NEVER =
   names(`src srcset srcdoc data action formaction poster background ping cite longdesc manifest
@@ -89,6 +90,7 @@ function ofHtml({ element, tag, name, value, hidden, privacy }: Look): string | 
     return hidden || !value ? undefined : privacy.lead(baseOf(element))(value);
   }
   if (NEVER.has(name)) return undefined;
+  if (name === "media" && (tag === "style" || tag === "link")) return undefined; // it is in the rules
   if (SHAPE.has(name)) return !hidden || KEYWORD.test(value) ? value : undefined;
   if (hidden) return undefined;
   if (STATEFUL.has(name) && (HAS_VALUE.has(tag) || tag.includes("-"))) return undefined;

@@ -22,6 +22,16 @@ export interface Reports {
   document(page: Document): void;
 }
 
+const PREFIXES: { [namespace: string]: string } = {
+  "http://www.w3.org/1999/xlink": "xlink:",
+  "http://www.w3.org/XML/1998/namespace": "xml:",
+};
+
+/** Records have the name without what stands before it. */
+function qualifiedName({ attributeName, attributeNamespace }: MutationRecord): string {
+  return (PREFIXES[attributeNamespace ?? ""] ?? "") + attributeName;
+}
+
 export class Changes {
   constructor(
     private readonly numbers: Numbers,
@@ -47,7 +57,7 @@ export class Changes {
         else texts.add(target as Text);
       } else if (record.type === "attributes") {
         const names = attributes.get(target as Element) ?? new Set();
-        names.add(record.attributeName as string);
+        names.add(qualifiedName(record));
         attributes.set(target as Element, names);
       } else if (dom.nodeType(target) === dom.DOCUMENT_NODE) {
         this.reports.document(target as Document);

@@ -189,10 +189,19 @@ export function sheetText(sheet: CSSStyleSheet, privacy: Privacy, root?: Root): 
   try {
     rules = sheet.cssRules;
   } catch {
-    const file = sheet.href && privacy.lead(base)(sheet.href);
-    return file ? `${UNREAD} "${file}" "${base}";` : "";
+    return sheet.href ? unread(sheet.href, base, privacy) : "";
   }
-  return textOf(rules, privacy, { root: owner ? (owner.getRootNode() as Root) : root, base });
+  const place = { root: owner ? (owner.getRootNode() as Root) : root, base };
+  const text = textOf(rules, privacy, place);
+  // What browsers make of a shorthand with var() in it, next to one of its parts, says nothing.
+  if (sheet.href && !privacy.hidesWords && /: ;/.test(text))
+    return unread(sheet.href, base, privacy);
+  return text;
+}
+
+/** For a sheet whose rules cannot be read, or not rightly: its file. */
+function unread(href: string, base: string, privacy: Privacy): string {
+  return `${UNREAD} "${privacy.lead(base)(href)}" "${base}";`;
 }
 
 /** Rules from a number on as text. */
@@ -203,7 +212,7 @@ export function laterRules(sheet: CSSStyleSheet, privacy: Privacy, from: number)
 }
 
 function textOf(rules: CSSRuleList, privacy: Privacy, place: Place, from = 0): string {
-  const text = rulesText(rules, privacy, place, from);
+  const text = privacy.media.answered(rulesText(rules, privacy, place, from));
   return withAddresses(text, privacy.lead(place.base));
 }
 
@@ -252,7 +261,8 @@ function carefulText(rule: CSSRule, text: string, privacy: Privacy, place: Place
       about ??= subjectOf(style, privacy, place.root);
       return about;
     };
-    return `${style.selectorText} {${declarations(style.style.cssText, subject)}${inner}}`;
+    const wait = () => privacy.wait(outermost(style).selectorText, place.root);
+    return `${style.selectorText} {${declarations(style.style.cssText, subject, wait)}${inner}}`;
   }
   if (rule.type === FONT_FACE_RULE) return text;
   const { style } = rule as CSSKeyframeRule;
@@ -277,12 +287,15 @@ const FUNCTIONS =
   /^(?:var|calc|rgba?|hsla?|oklch|oklab|lab|lch|color|color-mix|min|max|clamp|translate[xyz3d]*|scale[xyz3d]*|rotate[xyz3d]*|skew[xy]?|matrix3?d?|cubic-bezier|steps|linear-gradient|radial-gradient|conic-gradient|blur|drop-shadow|brightness|opacity|minmax|repeat|fit-content)$/i;
 const UNSEEN = /^(?:font|font-family|src|font-feature-settings|font-variation-settings|grid.*)$/;
 
-function declarations(text: string, subject: () => About): string {
+function declarations(text: string, subject: () => About, wait?: () => undefined): string {
   const out: string[] = [];
-  const lead = (address: string) =>
-    subject() === "shown" || (subject() === "nothing" && saysNothing(address))
-      ? address
-      : undefined;
+  const lead = (address: string) => {
+    const about = subject();
+    if (about === "shown") return address;
+    if (about === "hidden" || !saysNothing(address)) return undefined;
+    // A file may show anything: it waits until it is seen what the rule is about.
+    return /^(?:data:|#)/i.test(address) ? address : wait?.();
+  };
   // cssText has the shorthands that reading property by property would take apart.
   for (const declaration of split(text)) {
     const name = declaration.slice(0, declaration.indexOf(":")).trim().toLowerCase();
@@ -340,12 +353,18 @@ function isMeasure(declaration: string): boolean {
 
 /** What a rule is about: a nested one the same as the outermost around it. */
 function subjectOf(rule: CSSStyleRule, privacy: Privacy, root: Root | undefined): About {
-  let outermost = rule;
   for (let around = rule.parentRule; around; around = around.parentRule) {
-    if (around.type === STYLE_RULE) outermost = around as CSSStyleRule;
-    else if ("start" in around) return "hidden"; // @scope
+    if ("start" in around) return "hidden"; // @scope
   }
-  return privacy.subject(outermost.selectorText, root);
+  return privacy.subject(outermost(rule).selectorText, root);
+}
+
+function outermost(rule: CSSStyleRule): CSSStyleRule {
+  let found = rule;
+  for (let around = rule.parentRule; around; around = around.parentRule) {
+    if (around.type === STYLE_RULE) found = around as CSSStyleRule;
+  }
+  return found;
 }
 
 /** Declarations of a style text: split at the semicolons outside strings and brackets. */
@@ -381,7 +400,8 @@ export function ownSheetText(element: Element, sheet: CSSStyleSheet, privacy: Pr
     !(privacy.hidesWords && needsCare(written)) &&
     isAsWritten(sheet, written);
   if (!asWritten) return sheetText(sheet, privacy);
-  return cleaned(plainLetters(written), privacy.lead(baseOf(element)));
+  const text = privacy.media.answered(plainLetters(written));
+  return cleaned(text, privacy.lead(baseOf(element)));
 }
 
 function isAsWritten(sheet: CSSStyleSheet, written: string): boolean {

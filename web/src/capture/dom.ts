@@ -25,6 +25,15 @@ export const documentElement = getter<Document, Element | null>(
   "documentElement",
 );
 export const documentTitle = getter<Document, string>(Document.prototype, "title");
+const activeInDocument = getter<Document, Element | null>(Document.prototype, "activeElement");
+const activeInShadow = getter<ShadowRoot, Element | null>(ShadowRoot.prototype, "activeElement");
+
+export function activeElement(root: Document | ShadowRoot): Element | null {
+  return nodeType(root) === DOCUMENT_NODE
+    ? activeInDocument(root as Document)
+    : activeInShadow(root as ShadowRoot);
+}
+
 export const designMode = getter<Document, string>(Document.prototype, "designMode");
 const openShadow = getter<Element, ShadowRoot | null>(Element.prototype, "shadowRoot");
 const nativeMatches = Element.prototype.matches;
@@ -75,6 +84,23 @@ export function adoptedSheets(root: Document | ShadowRoot): CSSStyleSheet[] {
   return nodeType(root) === DOCUMENT_NODE
     ? [...(documentSheets(root as Document) ?? [])]
     : [...(root.adoptedStyleSheets ?? [])];
+}
+
+const nativeSelection = Document.prototype.getSelection;
+
+export function selectionOf(page: Document): Selection | null {
+  return nativeSelection.call(page);
+}
+
+/** Where the focus is, through shadow trees and frames; null for nowhere. */
+export function innermostFocus(closed: WeakMap<Element, ShadowRoot>): Element | null {
+  let innermost: Element | null = null;
+  for (let next = activeElement(document); next; ) {
+    innermost = next;
+    const inner: Document | ShadowRoot | null = frameDocument(next) ?? shadowOf(next, closed);
+    next = inner && activeElement(inner);
+  }
+  return innermost && localName(innermost) !== "body" ? innermost : null;
 }
 
 const rects = Element.prototype.getClientRects;

@@ -2,20 +2,25 @@
 
 const MAX_PIXELS = 4_000_000;
 const PNG_PIXELS = 65_536;
+const QUALITY = 0.92;
 
 /** The image's pixels, where its file is not to be had; undefined where the page may not read them. */
-export function drawn(image: HTMLImageElement | HTMLVideoElement): Promise<Blob | undefined> {
+export function drawn(
+  image: HTMLImageElement | HTMLVideoElement | HTMLCanvasElement,
+): Promise<Blob | undefined> {
   const [width, height] = naturalSize(image) ?? [0, 0];
-  if (!width || width * height > MAX_PIXELS) return Promise.resolve(undefined);
+  if (!width) return Promise.resolve(undefined);
   const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)));
+  canvas.width = width * scale;
+  canvas.height = height * scale;
   return new Promise((done) => {
     try {
-      canvas.getContext("2d")?.drawImage(image, 0, 0);
-      // Small ones are icons and lines, which must stay sharp.
-      const type = width * height <= PNG_PIXELS ? "image/png" : "image/webp";
-      canvas.toBlob((blob) => done(blob ?? undefined), type, 0.85);
+      canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+      // Small ones are icons and lines, which must stay sharp, and so must charts.
+      const isSharp = width * height <= PNG_PIXELS || image.localName === "canvas";
+      const type = isSharp ? "image/png" : "image/webp";
+      canvas.toBlob((blob) => done(blob ?? undefined), type, QUALITY);
     } catch {
       done(undefined); // a canvas that another host's image has tainted
     }
@@ -25,6 +30,10 @@ export function drawn(image: HTMLImageElement | HTMLVideoElement): Promise<Blob 
 export function naturalSize(element: Element): [number, number] | undefined {
   const { naturalWidth, naturalHeight } = element as HTMLImageElement;
   if (naturalWidth) return [naturalWidth, naturalHeight];
+  if (element.localName === "canvas") {
+    const { width, height } = element as HTMLCanvasElement;
+    return width && height ? [width, height] : undefined;
+  }
   const { videoWidth, videoHeight } = element as HTMLVideoElement;
   return videoWidth ? [videoWidth, videoHeight] : undefined;
 }

@@ -98,7 +98,8 @@ export class Outgoing {
     this.clear();
     this.sentAt = performance.now();
     try {
-      this.sink.send(this.encoder.encode(ops, ops[0]?.[0] === "start"));
+      if (this.sink.ops) this.sink.ops({ ops });
+      else this.sink.send(this.encoder.encode(ops, ops[0]?.[0] === "start"));
     } catch {
       this.drop();
       this.lost();

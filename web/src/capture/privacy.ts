@@ -16,12 +16,15 @@ import {
   parentNode,
   shadowOf,
 } from "./dom";
+import type { Media } from "./media";
 import { looksLikeCard, Secrets } from "./secrets";
 
 /** Stands for any hidden value, so that its length tells nothing. */
 const MASK = "••••••••";
 /** Characters of an editor that are looked through for a card number. */
 const MAX_EDITOR = 20_000;
+/** Rules that wait for what they are about. */
+const MAX_WAITING = 300;
 const MARKED = ".glance_masked,[glance_masked]:not([glance_masked=false i])";
 const ALWAYS = "input[type=hidden i],input[type=file i]";
 const FIELDS =
@@ -43,6 +46,7 @@ export class Privacy {
   private readonly knownNames = new Map<string, boolean>();
   private readonly slots = new Map<string, number>();
   private sheets: string[] = [];
+  private waiting: [selectors: string, root: Document | ShadowRoot][] = [];
   /** Names that were held back and have a meaning since: "." or "#" or "[", and the name. */
   readonly news: string[] = [];
 
@@ -51,6 +55,7 @@ export class Privacy {
     passwords: WeakSet<Node>,
     private readonly closed: WeakMap<Element, ShadowRoot>,
     private readonly assets: Assets,
+    readonly media: Media,
   ) {
     this.secrets = new Secrets(passwords);
     this.hidesWords = rules.mask !== "none" || rules.selectors.length > 0 || isMarked(document);
@@ -65,6 +70,8 @@ export class Privacy {
 
   /** Whether words that style sheets put into the page may belong to something hidden. */
   hidesWords: boolean;
+  /** Is given the text of each sheet that has left. */
+  learned: (text: string) => void = () => {};
   /** Words have left before that was so: the page must be sent afresh. */
   isLate = false;
 
@@ -218,6 +225,7 @@ export class Privacy {
   learn(text: string): void {
     if (!text) return;
     this.sheets.push(text);
+    this.learned(text);
     for (const [key, known] of this.knownNames) {
       if (known || !mentions(text, key)) continue;
       this.knownNames.set(key, true);
@@ -227,8 +235,23 @@ export class Privacy {
 
   forgetSheets(): void {
     this.sheets = [];
+    this.forgetWaiting();
     this.knownNames.clear();
     this.news.length = 0;
+  }
+
+  /** A rule about nothing that is there names a file, which has not left. */
+  wait(selectors: string, root: Document | ShadowRoot | undefined): undefined {
+    if (root && this.waiting.length < MAX_WAITING) this.waiting.push([selectors, root]);
+  }
+
+  forgetWaiting(): void {
+    this.waiting = [];
+  }
+
+  /** Whether one of those rules is about something by now. */
+  hasCome(): boolean {
+    return this.waiting.some(([selectors, root]) => this.subject(selectors, root) !== "nothing");
   }
 
   /** What a rule of a root's sheet is about. */

@@ -1,19 +1,26 @@
 // Watches the page and tells the agent's copy what happens to it.
-import type { Capture, Seen, Sink } from "../globals";
+import type { Capture, Config, Seen, Sink } from "../globals";
 import { on as listen } from "../native";
 import { DOCUMENT, type Field, type Op } from "../ops";
 import type { Rules } from "../wire";
+import { Animations } from "./animations";
 import { Assets } from "./assets";
 import { Changes } from "./changes";
 import * as dom from "./dom";
 import { fieldState } from "./fields";
+import { Media, scrollbarWidth } from "./media";
+import { Moving } from "./moving";
 import { Numbers } from "./numbers";
 import { Outgoing } from "./outgoing";
 import { currentPage } from "./page";
 import { Pictures } from "./pictures";
 import { Privacy } from "./privacy";
+import { Remotes } from "./remote";
+import { Selections } from "./selection";
 import { adoptedTexts, doctypeOf, Serializer } from "./serialize";
 import { Sheets } from "./sheets";
+import { States } from "./states";
+import { Tops } from "./tops";
 
 /** How long the page waits for one slice of a keyframe. */
 const SLICE_MS = 30;
@@ -35,6 +42,12 @@ export class Recorder implements Capture {
   private readonly changes: Changes;
   private readonly sheets: Sheets;
   private readonly pictures: Pictures;
+  private readonly remotes: Remotes;
+  private readonly moving: Moving;
+  private readonly animations: Animations;
+  private readonly tops: Tops;
+  private readonly states: States;
+  private readonly selections: Selections;
   private readonly observer: MutationObserver;
   private readonly life = new AbortController();
   /** Roots that are listened to, and how to stop that. */
@@ -48,6 +61,8 @@ export class Recorder implements Capture {
   private failures = 0;
   private isBroken = false;
   private isHidden = false;
+  /** Width of scrollbars, once there was one to measure. */
+  private bars: number | undefined;
   private told = "";
   private sweepTimer: ReturnType<typeof setTimeout> | undefined;
   private keyframeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -57,10 +72,11 @@ export class Recorder implements Capture {
     rules: Rules,
     seen: Seen,
     closed: WeakMap<Element, ShadowRoot>,
-    base: string,
+    { base, hosts, tag }: Config,
   ) {
-    this.assets = new Assets(base, rules.assets);
-    this.privacy = new Privacy(rules, seen.passwords, closed, this.assets);
+    this.assets = new Assets(base, rules.assets, !tag, sink);
+    const media = new Media(() => this.keyframeSoon(0), this.life.signal);
+    this.privacy = new Privacy(rules, seen.passwords, closed, this.assets, media);
     this.outgoing = new Outgoing(sink, () => this.keyframeSoon(0));
     const op = (op: Op, about?: string) => this.say(op, about);
     this.serializer = new Serializer(this.numbers, this.privacy, closed, seen.ignored, {
@@ -68,6 +84,7 @@ export class Recorder implements Capture {
       frame: (element, inner) => {
         this.frames.set(element, inner);
         if (inner) this.listen(inner);
+        else this.remotes.ask(element);
       },
       field: (element, state) => this.fields.set(element, textOf(state)),
       sheet: (element) => this.sheets.watch(element),
@@ -77,6 +94,8 @@ export class Recorder implements Capture {
         if (!laidOut) this.unmeasured.add(text);
       },
       scrolled: (element) => this.scrolled.push(element),
+      moving: (element) => this.moving.watch(element),
+      top: (element) => this.tops.watch(element),
     });
     this.changes = new Changes(this.numbers, this.privacy, this.serializer, closed, {
       op,
@@ -88,12 +107,32 @@ export class Recorder implements Capture {
     });
     this.sheets = new Sheets(this.numbers, this.privacy, this.serializer, op);
     this.pictures = new Pictures(this.numbers, this.privacy, op);
+    this.moving = new Moving(rules.canvas_fps, this.numbers, this.privacy, this.assets, op);
+    this.remotes = new Remotes(
+      hosts ?? [],
+      rules,
+      this.numbers,
+      this.privacy,
+      this.assets,
+      op,
+      this.life.signal,
+    );
+    this.tops = new Tops(this.numbers, op);
+    const roots = () => this.listening.keys();
+    this.states = new States(this.numbers, this.privacy, closed, roots, op);
+    this.animations = new Animations(this.numbers, this.privacy, roots, op);
+    this.selections = new Selections(this.numbers, this.privacy, roots, closed, op);
+    this.privacy.learned = (text) => this.states.learn(text);
     this.observer = new MutationObserver((records) => this.onMutations(records));
     const { signal } = this.life;
     for (const name of ["popstate", "hashchange"]) {
       listen(window, name, () => this.guard(() => this.lookAround()), { signal });
+      listen(window, name, () => setTimeout(() => this.guard(() => this.states.sweep(true))), {
+        signal,
+      });
     }
     this.guard(() => this.keyframe());
+    this.watchScrollbars();
     this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
   }
 
@@ -104,8 +143,21 @@ export class Recorder implements Capture {
     this.outgoing.close();
     this.pictures.stop();
     this.assets.stop();
+    this.remotes.stop();
     clearTimeout(this.sweepTimer);
     clearTimeout(this.keyframeTimer);
+  }
+
+  /** The first to appear takes room in the copy that nothing has told of. */
+  private watchScrollbars(): void {
+    if (typeof ResizeObserver === "undefined" || !document.documentElement) return;
+    const observer = new ResizeObserver(() => {
+      if (this.bars !== undefined || scrollbarWidth() === undefined) return;
+      observer.disconnect();
+      this.keyframeSoon(0);
+    });
+    observer.observe(document.documentElement);
+    this.life.signal.addEventListener("abort", () => observer.disconnect());
   }
 
   /** A shadow root was attached: its host is another element now. */
@@ -138,12 +190,23 @@ export class Recorder implements Capture {
     this.sheets.reset();
     this.pictures.reset();
     this.assets.reset();
+    this.tops.reset();
+    this.moving.reset();
+    this.animations.reset();
+    this.states.reset();
+    this.selections.reset();
     this.told = "";
     this.tellPage();
     this.isHidden = this.privacy.hidesPage(location.href);
+    this.bars = scrollbarWidth() ?? this.bars;
     this.outgoing.add([
       "start",
-      { doctype: doctypeOf(document), width: innerWidth, height: innerHeight },
+      {
+        doctype: doctypeOf(document),
+        width: innerWidth,
+        height: innerHeight,
+        bars: this.bars,
+      },
     ]);
     if (this.isHidden) {
       this.outgoing.hold(false);
@@ -181,6 +244,10 @@ export class Recorder implements Capture {
       this.slicing = false;
       this.failures = 0;
       this.tellScrolled();
+      this.tops.sweep();
+      this.states.sweep(true);
+      this.selections.sweep();
+      this.animations.sweep();
       this.outgoing.add(["complete"]);
       if (!this.privacy.isLate) this.outgoing.hold(false);
     }
@@ -285,11 +352,32 @@ export class Recorder implements Capture {
     for (const name of ["load", "error"]) {
       on(name, ({ target }) => target && this.loaded(target as Element));
     }
+    for (const name of ["focusin", "focusout"]) {
+      on(name, () => queueMicrotask(() => this.guard(() => this.states.sweep(true))));
+    }
+    // A closed tree tells nobody outside where in it something happens.
+    if ((root as ShadowRoot).mode !== "open") {
+      on("mousemove", (event) => this.mouse(event as MouseEvent));
+    }
     if (dom.nodeType(root) !== dom.DOCUMENT_NODE) {
-      on("slotchange", () => this.changes.recheckSlots([(root as ShadowRoot).host]));
+      on("slotchange", () => {
+        this.changes.recheckSlots([(root as ShadowRoot).host]);
+        this.states.sweep(true);
+      });
       return;
     }
-    on("mousemove", (event) => this.mouse(event as MouseEvent));
+    on("selectionchange", () => queueMicrotask(() => this.guard(() => this.selections.sweep())));
+    on("beforetoggle", ({ target }) => target && this.tops.opening(target as Element));
+    for (const name of ["toggle", "beforetoggle", "close", "cancel"]) {
+      on(name, () => setTimeout(() => this.guard(() => this.tops.sweep())));
+    }
+    for (const name of ["fullscreenchange", "invalid"]) {
+      on(name, () => setTimeout(() => this.guard(() => this.states.sweep(true))));
+    }
+    on("pointerdown", (event) => this.states.press(this.numbers.of(innermostOf(event))));
+    for (const name of ["pointerup", "pointercancel", "dragend"]) {
+      on(name, () => this.states.press(0));
+    }
     const view = (root as Document).defaultView;
     if (root === document) {
       if (view) listen(view, "resize", () => this.guard(() => this.resized()), options);
@@ -349,7 +437,7 @@ export class Recorder implements Capture {
 
   private mouse(event: MouseEvent): void {
     let { clientX: x, clientY: y } = event;
-    const [innermost] = event.composedPath();
+    const innermost = innermostOf(event);
     let frame = dom.frameAround((event.target as Node).ownerDocument ?? document);
     while (frame) {
       const { left, top } = frame.getBoundingClientRect();
@@ -357,7 +445,7 @@ export class Recorder implements Capture {
       y += top + frame.clientTop;
       frame = frame.ownerDocument ? dom.frameAround(frame.ownerDocument) : null;
     }
-    const over = this.numbers.of(innermost as Node);
+    const over = this.numbers.of(innermost);
     this.outgoing.add(["mouse", Math.round(x), Math.round(y), over], "mouse");
   }
 
@@ -388,6 +476,11 @@ export class Recorder implements Capture {
       this.sweepFields();
       this.sheets.sweep();
       this.sweepFrames();
+      this.tops.sweep();
+      this.states.sweep();
+      this.selections.sweep();
+      this.animations.sweep();
+      this.moving.sweep(performance.now());
       this.deafen(true);
       this.measure();
       this.tellNews();
@@ -412,6 +505,7 @@ export class Recorder implements Capture {
     this.flushMutations();
     this.changes.recheck();
     this.sweepFields();
+    this.states.sweep(true);
     this.goOn();
   }
 
@@ -472,6 +566,10 @@ export class Recorder implements Capture {
       }
     }
   }
+}
+
+function innermostOf(event: Event): Node {
+  return event.composedPath()[0] as Node;
 }
 
 function textOf({ v, c, i, s }: Field): string {

@@ -39,6 +39,10 @@ export interface Finds {
   picture(element: Element): void;
   hiddenText(text: Text, laidOut: boolean): void;
   scrolled(element: Element): void;
+  /** A canvas or a film. */
+  moving(element: Element): void;
+  /** A dialog, or an element that can be a popover. */
+  top(element: Element): void;
 }
 
 export class Serializer {
@@ -145,7 +149,9 @@ export class Serializer {
         adopted: adoptedTexts(shadow, this.privacy),
         nodes: this.siblings(shadow, dom.firstChild(shadow), null, hidden),
       };
+      if (shadow.slotAssignment === "manual") extra.shadow.manual = 1;
     }
+    if (tag === "dialog" || dom.attribute(element, "popover") !== null) this.finds.top(element);
     if (namespace === HTML || tag === "style") this.special(element, tag, hidden, extra);
     let nodes: Tree[] | 0 = 0;
     if (this.hasChildren(element)) {
@@ -190,6 +196,13 @@ export class Serializer {
         if (sheet) extra.css = this.sheet(element, sheet);
         break;
       }
+      case "meta":
+        // What it says of the page's colours is a rule in the copy.
+        if (/^color-scheme$/i.test(dom.attribute(element, "name") ?? "")) {
+          const scheme = this.privacy.media.scheme(dom.attribute(element, "content") ?? "");
+          if (/^[\w\s-]+$/.test(scheme)) extra.css = `:where(:root) { color-scheme: ${scheme} }`;
+        }
+        break;
       case "iframe":
       case "frame": {
         const inner = this.documentIn(element);
@@ -201,11 +214,13 @@ export class Serializer {
         }
         break;
       }
+      case "canvas":
       case "img":
       case "video": {
+        if (tag !== "img") this.finds.moving(element);
         const natural = naturalSize(element);
         if (natural) extra.natural = natural;
-        if (!hidden) this.finds.picture(element);
+        if (!hidden && tag !== "canvas") this.finds.picture(element);
         break;
       }
     }
@@ -239,7 +254,7 @@ export class Serializer {
     const text = ownSheetText(element, sheet, this.privacy);
     this.privacy.learn(text);
     const media = sheet.media.mediaText;
-    return media ? `@media ${media} {${text}}` : text;
+    return media ? `@media ${this.privacy.media.query(media)} {${text}}` : text;
   }
 
   /** A frame's document; its nodes are given numbers behind the document's own. */
@@ -264,8 +279,9 @@ export function adoptedTexts(root: Document | ShadowRoot, privacy: Privacy): str
   return texts;
 }
 
-export function doctypeOf({ doctype }: Document): string {
-  if (!doctype) return "";
+export function doctypeOf({ doctype, compatMode }: Document): string {
+  // A document of srcdoc has none, and is laid out as if it had.
+  if (!doctype) return compatMode === "CSS1Compat" ? "<!DOCTYPE html>" : "";
   const { name, publicId, systemId } = doctype;
   const id = publicId ? ` PUBLIC "${publicId}"` : systemId ? " SYSTEM" : "";
   return `<!DOCTYPE ${name}${id}${systemId ? ` "${systemId}"` : ""}>`;

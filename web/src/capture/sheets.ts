@@ -10,6 +10,12 @@ import { adoptedTexts, type Serializer } from "./serialize";
 /** Rules read again in one look, all sheets together: an edit within a rule is found by its text. */
 const RULES_A_LOOK = 20;
 
+/** Of a sheet of so many rules, each is known as it was sent; of a larger one as it was first seen. */
+const KNOWN_RULES = 200;
+
+/** How often it is looked whether rules are about something now. */
+const LOOK_MS = 500;
+
 interface Seen {
   sheet: CSSStyleSheet | null;
   disabled: boolean;
@@ -27,6 +33,7 @@ export class Sheets {
   private owners = new Map<Element, Seen>();
   private roots = new Map<Root, { list: CSSStyleSheet[]; seen: Seen[] }>();
   private budget = 0;
+  private nextLookAt = 0;
 
   constructor(
     private readonly numbers: Numbers,
@@ -59,8 +66,19 @@ export class Sheets {
     this.op(["css", number, text], `css ${number}`);
   }
 
+  /** Send all of them again: their rules are about more than they were. */
+  private sendAll(): void {
+    this.privacy.forgetWaiting();
+    for (const element of this.owners.keys()) this.send(element);
+    for (const { seen } of this.roots.values()) for (const one of seen) one.length = -1;
+  }
+
   /** Look for edits. */
   sweep(): void {
+    if (performance.now() > this.nextLookAt) {
+      this.nextLookAt = performance.now() + LOOK_MS;
+      if (this.privacy.hasCome()) this.sendAll();
+    }
     this.budget = RULES_A_LOOK;
     for (const [element, seen] of this.owners) {
       if (!this.numbers.of(element)) this.owners.delete(element);
@@ -158,7 +176,7 @@ function look(sheet: CSSStyleSheet | null): Seen {
     length,
     first: rules?.[0],
     last: rules?.[length - 1],
-    texts: [],
+    texts: length <= KNOWN_RULES ? [...(rules ?? [])].map(({ cssText }) => cssText) : [],
     cursor: 0,
   };
 }
