@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
-from tests.browser.conftest import VIEWPORT
+from tests.browser.conftest import FLAGS, VIEWPORT, chromium_path
 from tests.browser.desk import API, Desk, heard, serving_desk, show, viewer
 from tests.browser.mirror import CUTS, until
 from tests.browser.visiting import LISTEN, call, start, wait_for
@@ -418,6 +418,43 @@ def test_messages_of_others_are_ignored(
     until(site, "got.length >= 2")
     assert site.evaluate("got.at(-1)") == ["genuine", 2]
     expect(opened.value.locator("#state")).to_have_text("Live")
+
+
+def test_a_site_that_may_not_embed_is_not_heard_even_where_the_browser_lets_it_embed(
+    playwright: Playwright, stack: Stack, site: Page, desk: Desk
+) -> None:
+    # A page that the test hands to the browser counts as one from the internet.
+    flags = [*FLAGS, "--disable-features=LocalNetworkAccessChecks"]
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+    page = browser.new_page()
+
+    def without_policy(route: Route) -> None:
+        response = route.fetch()
+        headers = {k: v for k, v in response.headers.items() if k != "content-security-policy"}
+        route.fulfill(response=response, headers=headers)
+
+    page.route("**/AgentView.aspx*", without_policy)
+    page.goto(f"{desk.stranger}/")
+    page.evaluate("window.posted = []; onmessage = ({ data }) => posted.push(data)")
+    listen(site, "forged")
+    show(page, stack.agent_view(str(call(site, "getKey()"))))
+    frame = page.frame_locator("#frame")
+    expect(frame.locator("#state")).to_have_text("Live")
+    viewer(page).evaluate("window.count = 0; addEventListener('message', () => count++)")
+    page.evaluate(
+        """([relay]) => {
+          const { contentWindow } = document.getElementById("frame");
+          const forged = { cobrowse: "agent", page: "x".repeat(32), seq: 1, base: 1,
+            name: "forged", payload: "1", url: location.href };
+          for (const type of ["hello", "say", "leave"])
+            contentWindow.postMessage({ ...forged, type }, relay);
+        }""",
+        [stack.relay_url],
+    )
+    until(viewer(page), "count >= 3")
+    expect(frame.locator("#state")).to_have_text("Live")
+    assert page.evaluate("posted") == [] and site.evaluate("got") == []
+    browser.close()
 
 
 def test_everything_goes_to_an_exact_origin(page: Page, stack: Stack, site: Page) -> None:
