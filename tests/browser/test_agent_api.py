@@ -435,7 +435,7 @@ def test_a_site_that_may_not_embed_is_not_heard_even_where_the_browser_lets_it_e
 
     page.route("**/AgentView.aspx*", without_policy)
     page.goto(f"{desk.stranger}/")
-    page.evaluate("window.posted = []; onmessage = ({ data }) => posted.push(data)")
+    page.evaluate("posted = []; addEventListener('message', ({ data }) => posted.push(data)); 0")
     listen(site, "forged")
     show(page, stack.agent_view(str(call(site, "getKey()"))))
     frame = page.frame_locator("#frame")
