@@ -275,7 +275,9 @@ class Cluster:
             self._broker.send(seat.owner, _encode(leaving))
 
     def seats_at(self, place: Place) -> list[Seat]:
-        return list(self._seats_at[place].values()) if place in self._seats_at else []
+        """Who sits there, without those who are being sent away: they were another session's."""
+        seats = self._seats_at[place].values() if place in self._seats_at else ()
+        return [seat for seat in seats if seat.peer.close_code is None]
 
     def move_seats(self, place: Place, owner: str) -> None:
         """The session of a place has another owner now; "" for none yet."""

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
-from tests.browser.conftest import VIEWPORT
+from tests.browser.conftest import FLAGS, VIEWPORT, chromium_path
 from tests.browser.desk import API, Desk, heard, serving_desk, show, viewer
 from tests.browser.mirror import CUTS, until
 from tests.browser.visiting import LISTEN, call, start, wait_for
 from tests.stack import Origin, Stack, running_stack
 
+ROOT = Path(__file__).parent.parent.parent
 SETTINGS = 'mask = "none"\nlanguage = "en"\nembed_origins = ["localhost"]'
 OTHERS = '\n[groups.88]\napi_key = "other"\n'
 
@@ -200,7 +202,7 @@ def test_no_message_is_lost_or_heard_twice_when_the_frame_is_loaded_again(
     until(site, "got.length >= 5")
     show(page, stack.agent_view(key))
     until(site, "got.length >= 20")
-    viewer(page).evaluate("location.reload()")
+    show(page, stack.agent_view(key))
     until(site, "got.length >= 40")
     assert site.evaluate("got.map(([, n]) => n)") == list(range(1, 41))
     assert [event for event in page.evaluate("heard") if event[0] == "error"] == []
@@ -418,6 +420,43 @@ def test_messages_of_others_are_ignored(
     expect(opened.value.locator("#state")).to_have_text("Live")
 
 
+def test_a_site_that_may_not_embed_is_not_heard_even_where_the_browser_lets_it_embed(
+    playwright: Playwright, stack: Stack, site: Page, desk: Desk
+) -> None:
+    # A page that the test hands to the browser counts as one from the internet.
+    flags = [*FLAGS, "--disable-features=LocalNetworkAccessChecks"]
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+    page = browser.new_page()
+
+    def without_policy(route: Route) -> None:
+        response = route.fetch()
+        headers = {k: v for k, v in response.headers.items() if k != "content-security-policy"}
+        route.fulfill(response=response, headers=headers)
+
+    page.route("**/AgentView.aspx*", without_policy)
+    page.goto(f"{desk.stranger}/")
+    page.evaluate("posted = []; addEventListener('message', ({ data }) => posted.push(data)); 0")
+    listen(site, "forged")
+    show(page, stack.agent_view(str(call(site, "getKey()"))))
+    frame = page.frame_locator("#frame")
+    expect(frame.locator("#state")).to_have_text("Live")
+    viewer(page).evaluate("window.count = 0; addEventListener('message', () => count++)")
+    page.evaluate(
+        """([relay]) => {
+          const { contentWindow } = document.getElementById("frame");
+          const forged = { cobrowse: "agent", page: "x".repeat(32), seq: 1, base: 1,
+            name: "forged", payload: "1", url: location.href };
+          for (const type of ["hello", "say", "leave"])
+            contentWindow.postMessage({ ...forged, type }, relay);
+        }""",
+        [stack.relay_url],
+    )
+    until(viewer(page), "count >= 3")
+    expect(frame.locator("#state")).to_have_text("Live")
+    assert page.evaluate("posted") == [] and site.evaluate("got") == []
+    browser.close()
+
+
 def test_everything_goes_to_an_exact_origin(page: Page, stack: Stack, site: Page) -> None:
     key = str(call(site, "getKey()"))
     page.evaluate(
@@ -429,8 +468,9 @@ def test_everything_goes_to_an_exact_origin(page: Page, stack: Stack, site: Page
     show(page, stack.agent_view(key))
     heard(page, "navigate")
     assert set(page.evaluate("origins")) == {stack.relay_url}
-    sources = [f"web/src/agent/{name}.ts" for name in ("api", "embedding")]
-    assert not [s for s in sources if re.search(r"postMessage\([^)]*[\"']\*", open(s).read())]
+    for name in ("api", "embedding"):
+        source = (ROOT / "web" / "src" / "agent" / f"{name}.ts").read_text()
+        assert "postMessage(" in source and not re.search(r"""postMessage\([^;]*["']\*""", source)
 
 
 def test_a_frame_that_gives_no_answer_is_told(page: Page, desk: Desk) -> None:

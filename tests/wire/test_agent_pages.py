@@ -170,10 +170,9 @@ def test_a_frame_gets_a_cookie_of_its_own_by_https_only(relay: str) -> None:
     url = f"{relay}{VIEW}?SessionKey=K&partnerid={GROUP}&partneruserid=anna&loginkey="
     plain = ask(url + quote(login_key()), Sec_Fetch_Dest="iframe")
     assert [c.split("=")[0] for c in plain.headers.get_all("Set-Cookie")] == ["cobrowse_agent"]
-    secure = {"X_Forwarded_Proto": "https"}
-    alone = ask(url + quote(login_key()), Sec_Fetch_Dest="document", **secure)
+    alone = ask(url + quote(login_key()), Sec_Fetch_Dest="document", X_Forwarded_Proto="https")
     assert len(alone.headers.get_all("Set-Cookie")) == 1
-    framed = ask(url + quote(login_key()), Sec_Fetch_Dest="iframe", **secure)
+    framed = ask(url + quote(login_key()), Sec_Fetch_Dest="iframe", X_Forwarded_Proto="https")
     [_, cookie] = framed.headers.get_all("Set-Cookie")
     for part in ("cobrowse_agent_frame=", "SameSite=None", "Secure", "Partitioned", "HttpOnly"):
         assert part in cookie

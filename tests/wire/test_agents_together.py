@@ -213,3 +213,19 @@ def test_the_group_may_want_no_pointing(tmp_path: Path, peers: contextlib.ExitSt
         )
         assert visitor.get()["name"] == "after"
         peers.close()
+
+
+def test_agents_do_not_go_over_into_a_session_that_replaces_theirs(
+    tmp_path: Path, peers: contextlib.ExitStack
+) -> None:
+    with running_relay(tmp_path, group='key_conflict = "replace"') as process:
+        relay = Relay(process.port, peers)
+        relay.visitor(key="taken", cookie="first").get_until("started")
+        agent = relay.agent("taken")
+        agent.get_until("state")
+        second = relay.visitor(key="taken", cookie="second")
+        assert second.get()["type"] == "started"
+        assert agent.get() == {"type": "ended", "reason": "replaced"}
+        assert agent.close_code() == Close.ENDED
+        assert second.peek(0.2) is None
+        peers.close()

@@ -277,6 +277,7 @@ function showWaiting(): void {
 let own = "";
 
 function onMessage(message: ToAgent): void {
+  if (over) return;
   switch (message.type) {
     case "pending":
       setState("pending");
