@@ -30,6 +30,12 @@ PACKAGES: Final = ("rrweb@2.2.2", "@openreplay/tracker@19")
 ENGINES: Final = ("ours", "rrweb", "openreplay")
 NODES: Final = (3_000, 25_000, 150_000)
 SETTLE_MS: Final = 1_500
+# What OpenReplay's server says when a session begins.
+STARTED: Final = (
+    b'{"token": "t", "userUUID": "u", "sessionID": "1", "projectID": "1", "delay": 0, '
+    b'"beaconSizeLimit": 1000000, "startTimestamp": 1, "compressionThreshold": 24000, '
+    b'"canvasEnabled": false, "assistOnly": false, "features": {}}'
+)
 CHANGES_S: Final = 5
 KINDS: Final = ("text", "attribute", "style", "row")
 
@@ -143,12 +149,7 @@ class Site(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        started = (
-            b'{"token": "t", "userUUID": "u", "sessionID": "1", "projectID": "1", "delay": 0, '
-            b'"beaconSizeLimit": 1000000, "startTimestamp": 1, "compressionThreshold": 24000, '
-            b'"canvasEnabled": false, "assistOnly": false, "features": {}}'
-        )
-        self._answer("application/json", started)
+        self._answer("application/json", STARTED)
 
     def _answer(self, kind: str, body: bytes) -> None:
         self.send_response(200)

@@ -23,7 +23,7 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from bench.capture import bundle, install_peers
+from bench.capture import STARTED, bundle, install_peers
 from tests.browser.conftest import FLAGS, chromium_path
 from tests.browser.mirror import until
 from tests.browser.pages import Pages, respond, serving_pages
@@ -35,7 +35,8 @@ PAGE: Final = """<!doctype html><meta charset=utf-8><title>mirror</title><style>
 body { margin: 0; font: 14px sans-serif } #box { height: 100px; overflow: auto }
 #tall { height: 100000px }</style><p id=probe>x</p><div id=rows></div><input id=field>
 <div id=box><div id=tall></div></div><main id=main></main><script>
-main.innerHTML = Array.from({length: 200}, (_, n) => `<section><b>row ${n}</b> text</section>`).join("")
+main.innerHTML = Array.from({length: 200}, (_, n) =>
+  `<section><b>row ${n}</b> text</section>`).join("")
 </script>"""
 # Each change has a number; when it was made is kept at the visitor's.
 ACT: Final = """
@@ -130,7 +131,7 @@ LOAD: Final = """
   }, 20);
 })
 """
-# Five minutes of somebody on a page, each second in a hundredth of it: reads, scrolls, points, types.
+# Five minutes of somebody on a page, each second in a hundredth of it.
 MINUTES: Final = 5
 SESSION: Final = """
 (seconds) => new Promise((done) => {
@@ -138,8 +139,10 @@ SESSION: Final = """
   let second = 0;
   const tick = () => {
     if (second++ === seconds) return setTimeout(done, 500);
-    for (let n = 0; n < 10; n++) document.body.dispatchEvent(new MouseEvent("mousemove",
-      { bubbles: true, clientX: (second * 37 + n * 11) % 900, clientY: (second * 17 + n * 7) % 600 }));
+    for (let n = 0; n < 10; n++) {
+      const [clientX, clientY] = [(second * 37 + n * 11) % 900, (second * 17 + n * 7) % 600];
+      document.body.dispatchEvent(new MouseEvent("mousemove", { bubbles: true, clientX, clientY }));
+    }
     if (second % 3 === 0) document.documentElement.scrollTop = (second * 53) % 2000;
     if (second % 2 === 0) {
       field.value = words.slice(0, second % words.length).join(" ");
@@ -344,32 +347,25 @@ def main() -> None:
     ):
         site.put("/", PAGE)
         site.put("/replay", "<!doctype html><title>replay</title>")
-        started = (
-            '{"token":"t","userUUID":"u","sessionID":"1","projectID":"1","beaconSizeLimit":1e6}'
-        )
-        site.responses["/ingest/v1/web/start"] = respond(started, content_type="application/json")
+        answer = respond(STARTED.decode(), content_type="application/json")
+        for path in ("start", "i", "not-started"):
+            site.responses[f"/ingest/v1/web/{path}"] = answer
         launch = playwright.chromium.launch
         browsers = [launch(executable_path=chromium_path(), args=FLAGS) for _ in range(2)]
         visitor, agent = (browser.new_page() for browser in browsers)
         engines = (ours(site), rrweb(site, relay))
         if asked.only in (None, "latency"):
-            print(
-                f"{'':<24}{'in the DOM, ms':>18}{'painted, ms':>18}\n{'':<24}"
-                + "      p50      p95" * 2
-            )
+            print(f"{'':<24}{'in the DOM, ms':>18}{'painted, ms':>18}{'missed':>9}")
+            print(f"{'':<24}" + "      p50      p95" * 2)
             for engine in engines:
                 latency(engine, visitor, agent, asked.samples)
         if asked.only in (None, "load"):
-            print(
-                f"\n{PER_SECOND:,} changed nodes a second: the agent's page; heap at first, after "
-                f"{asked.seconds} s and after {2 * asked.seconds} s"
-            )
+            print(f"\n{PER_SECOND:,} changed nodes a second: the agent's page, and its heap")
+            print(f"before, after {asked.seconds} s, and after as long again")
             for engine in engines:
                 load(engine, visitor, agent, asked.seconds)
         if asked.only in (None, "bytes"):
-            print(
-                f"\n{MINUTES} minutes of a visitor, a minute's bytes: as sent, and deflated by the socket"
-            )
+            print(f"\n{MINUTES} minutes of a visitor: bytes of a minute, as sent and deflated")
             for engine in engines:
                 count_bytes(engine, visitor, agent)
             tracker(site, visitor)
