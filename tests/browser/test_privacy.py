@@ -143,9 +143,9 @@ PROBES = [
           '<style>.lr { background: url("/files/logo.svg?§") }</style><p class=m>x</p>',
           after='at.querySelector("p").classList.add("lr")'),
     Probe("file of a hidden button, poster and table", ALL,
-          '<div class=m><input type=image src="/files/logo.svg?§"><table background="/files/logo.svg'
-          '?§"></table><video poster="/files/logo.svg?§"></video><svg><image href="/files/logo.svg'
-          '?§"/><use href="/files/logo.svg?§#x"/></svg></div>'),
+          '<div class=m><input type=image src="/files/logo.svg?§">'
+          '<table background="/files/logo.svg?§"></table><video poster="/files/logo.svg?§"></video>'
+          '<svg><image href="/files/logo.svg?§"/><use href="/files/logo.svg?§#x"/></svg></div>'),
     Probe("animation of what is hidden", ALL, "<p class=m>x</p>",
           after='at.firstChild.animate([{ color: "red", "--w": "§", content: "\'§\'" }], 1e6)'),
     Probe("words in an animation", ALL, "<p>x</p>",
