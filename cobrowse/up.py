@@ -4,7 +4,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import proxy_addon
 import proxy_addon.settings as proxy_conf
@@ -22,7 +22,10 @@ DEMO_COOKIES: Final = {
     "email": "customer_mail",
 }
 # Visitors see the start button, and agents what visitors type, secrets aside.
-DEMO_SETTINGS: Final = 'mask = "none"\nbutton = { shown = true }'
+# The desk is at localhost: another site than the relay's, and allowed to show the viewer.
+DEMO_SETTINGS: Final = (
+    'mask = "none"\ncanvas_fps = 2\nbutton = { shown = true }\nembed_origins = ["localhost"]'
+)
 _MITMDUMP: Final = "import sys; from mitmproxy.tools.main import mitmdump; sys.exit(mitmdump())"
 
 
@@ -45,10 +48,10 @@ def demo(listen: str | None, relay_listen: str | None) -> None:
     """The same in front of the embedded site. Raises: as up()."""
     path = config.own_file("demo", DEMO_COOKIES, DEMO_SETTINGS)
     with running() as processes:
-        port = _free_port()
-        processes.start("the demo site", ["-m", "cobrowse.demo.site", str(port)])
+        port, desk = _free_port(), _free_port()
+        processes.start("the demo site", ["-m", "cobrowse.demo.site", str(port), str(desk)])
         processes.wait_ready("127.0.0.1", port, "the demo site")
-        _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen)
+        _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen, desk)
 
 
 def start(
@@ -63,8 +66,14 @@ def start(
 
 
 def _run(
-    processes: Processes, path: str, origin: str, listen: str | None, relay_listen: str | None
+    processes: Processes,
+    path: str,
+    origin: str,
+    listen: str | None,
+    relay_listen: str | None,
+    desk: int | None = None,
 ) -> None:
+    """desk: port of the demo's desk."""
     proxy_settings, relay_settings = config.load(path)
     at = split_listen(listen or proxy_settings.proxy.listen)
     relay_at = split_listen(relay_listen or relay_settings.relay.listen)
@@ -74,7 +83,7 @@ def _run(
     relay_url = relay_settings.relay.url()
     if relay_listen and not relay_settings.relay.public_url:
         relay_url = f"http://{_address(*relay_at)}"
-    _announce(path, f"http://{_address(*at)}/", relay_url, relay_settings)
+    _announce(path, f"http://{_address(*at)}/", relay_url, relay_settings, desk)
     processes.wait()
 
 
@@ -113,7 +122,13 @@ def start_proxy(
     )
 
 
-def _announce(path: str, visitor_url: str, relay_url: str, settings: relay_conf.Settings) -> None:
+def _announce(
+    path: str,
+    visitor_url: str,
+    relay_url: str,
+    settings: relay_conf.Settings,
+    desk: int | None,
+) -> None:
     print(f"\n  Visitor  {visitor_url}")
     for group, group_settings in settings.groups.items():
         if group_settings.api_key:
@@ -121,6 +136,8 @@ def _announce(path: str, visitor_url: str, relay_url: str, settings: relay_conf.
             key = make_login_key(group, AGENT, group_settings.api_key, expiry)
             query = f"partnerid={group}&partneruserid={AGENT}&loginkey={key}"
             print(f"  Agent    {relay_url}/console?{query}")
+            if desk is not None:
+                print(f"  Desk     http://localhost:{desk}/#{query}&relay={quote(relay_url)}")
     shown = path.replace(str(Path.home()), "~", 1)
     print(f"  Config   {shown}\n\nPress Ctrl-C to stop.", flush=True)
 

@@ -7,6 +7,7 @@ import gzip
 import http.cookies
 import secrets
 import sys
+import threading
 import zlib
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,6 +16,8 @@ from importlib.resources import files
 from string import Template
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
+
+from cobrowse.demo.desk import Desk
 
 SESSION: Final = "NBSESSION"
 STRICT_POLICY: Final = (
@@ -159,13 +162,15 @@ def customer_of(user: str) -> dict[str, str]:
     }
 
 
-def create_server(port: int, handler: type[Bank] = Bank) -> ThreadingHTTPServer:
-    """The site on 127.0.0.1, not yet serving."""
+def create_server(port: int, handler: type[BaseHTTPRequestHandler] = Bank) -> ThreadingHTTPServer:
+    """A site on 127.0.0.1, not yet serving."""
     return ThreadingHTTPServer(("127.0.0.1", port), handler)
 
 
 if __name__ == "__main__":
     try:
-        create_server(int(sys.argv[1])).serve_forever()
+        site, desk = (int(port) for port in sys.argv[1:3])
+        threading.Thread(target=create_server(desk, Desk).serve_forever, daemon=True).start()
+        create_server(site).serve_forever()
     except KeyboardInterrupt:
         pass
