@@ -248,7 +248,7 @@ def test_the_session_ends_when_nobody_comes_back(
         agent.goto(stack.agent_view("short"))
         expect(agent.locator("#state")).to_have_text("Live")
         page.close()
-        expect(agent.locator("#notice")).to_contain_text("away for too long")
+        expect(agent.locator("#notice")).to_contain_text("nobody came back in time")
         late = context.new_page()
         late.goto(stack.visitor_url + "/")
         assert wait_for(late, "sessionend") == {"reason": "timeout"}

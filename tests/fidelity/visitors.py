@@ -50,7 +50,7 @@ class Visitors:
 
     def new_agent_page(self, kind: Kind) -> Page:
         """A page with room for the copy."""
-        size: ViewportSize = {"width": 700, "height": 540}
+        size: ViewportSize = {"width": 800, "height": 640}
         if kind == "mobile":
             size = {"width": 1100, "height": 1700}
         browser = self.browser

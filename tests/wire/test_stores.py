@@ -49,11 +49,15 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         service: Service = request.getfixturevalue("postgres")
         made = SqlStore(service.url)
     await made.open()
+    await _empty(made)  # of what other tests' relays have left
     yield made
-    everything = [r.saved.id async for r in made.find()]
-    await made.erase(everything)
-    await made.expire(1e12)
+    await _empty(made)
     await made.close()
+
+
+async def _empty(store: Store) -> None:
+    await store.erase([r.saved.id async for r in store.find()])
+    await store.expire(1e12)
 
 
 async def test_what_is_put_is_found(store: Store) -> None:
