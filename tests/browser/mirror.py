@@ -65,7 +65,7 @@ window.cut = () => {
 _COPY = 'document.querySelector("#screen iframe").contentDocument.body'
 
 
-def until(page: Page | Frame, expression: str, *, timeout_s: float = 10.0) -> None:
+def until(page: Page | Frame, expression: str, *, timeout_s: float = 20.0) -> None:
     """Wait for a JavaScript condition, also where the page's own policy forbids eval()."""
     deadline = time.monotonic() + timeout_s
     while not page.evaluate(expression):
@@ -76,7 +76,7 @@ def until(page: Page | Frame, expression: str, *, timeout_s: float = 10.0) -> No
 def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
     """Until the agent's copy equals the page; fails with the lines that differ."""
     expect(agent.locator("body")).to_have_attribute("data-page", "shown")
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 20.0
     while True:
         wanted = visitor.evaluate(f"({_TREE})(document.body)")
         found = agent.evaluate(f"({_TREE})({_COPY})")

@@ -36,7 +36,7 @@ def desk(stack: Stack) -> Iterator[Desk]:
 def page(browser: Browser, desk: Desk) -> Iterator[Page]:
     """The desktop, which shows nothing yet."""
     context = browser.new_context(viewport={"width": 1040, "height": 720})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     context.add_init_script(CUTS)
     made = context.new_page()
     made.goto(f"{desk.url}/")
@@ -48,7 +48,7 @@ def page(browser: Browser, desk: Desk) -> Iterator[Page]:
 def site(browser: Browser, stack: Stack) -> Iterator[Page]:
     """A visitor's page, in a session."""
     context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     context.add_init_script(LISTEN)
     made = context.new_page()
     made.goto(stack.visitor_url + "/")
@@ -513,7 +513,7 @@ def test_a_frame_without_any_cookie_logs_in_by_form(
 def test_by_https_a_frame_stays_logged_in(browser: Browser, stack: Stack, desk: Desk) -> None:
     """As behind a proxy that ends TLS; browsers take this machine's own names for secure."""
     context = browser.new_context(extra_http_headers={"X-Forwarded-Proto": "https"})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     page.goto(f"{desk.url}/")
     show(page, stack.agent_view("some-key"))

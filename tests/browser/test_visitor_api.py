@@ -49,7 +49,7 @@ def api_stack(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Itera
 def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
     """The demo bank's home page, with listeners and an interface that tests can see."""
     context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     for script in (OPEN_UI, LISTEN, SOCKETS):
         context.add_init_script(script)
     made = context.new_page()
@@ -503,7 +503,7 @@ def test_a_site_without_the_proxy_carries_the_tag(
         <body><h1>By hand</h1></body></html>"""
     )
     context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     context.add_init_script(OPEN_UI)
     context.add_init_script(LISTEN)
     site = context.new_page()
@@ -550,7 +550,7 @@ decline = "No"
 def test_words_and_looks_are_the_groups(tmp_path: Path, origin: Origin, browser: Browser) -> None:
     with running_stack(tmp_path, origin.url, settings=OWN) as stack:
         context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         for script in (OPEN_UI, LISTEN):
             context.add_init_script(script)
         page = context.new_page()

@@ -27,7 +27,7 @@ to this engine alone, `pytest tests/fidelity -k popover` those with that in thei
 - **Plain rrweb** is the npm package as its guide for live mirroring has it: the recorder in the
   visitor's page, the `Replayer` in live mode in another window, which may load what the site has
   from the site.
-- **The same** means, within three seconds: each node of both documents, of shadow trees and frames
+- **The same** means, within six seconds: each node of both documents, of shadow trees and frames
   has the same tag, text and namespace, a box within one pixel, the same {styles} computed styles,
   values, ticks, selected options and scroll offsets; and of the pixels of the viewport at most
   0.2 % differ by more than 48 of 255 levels in any colour. Where the browser itself draws another

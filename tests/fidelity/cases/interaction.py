@@ -296,7 +296,7 @@ CASES = (
             "a target",
             "<style>:target { background: gold; font-size: 60px; line-height: 70px }</style>"
             f"<a href=#b id=a>go</a>{ROWS}<p id=b>here",
-            act=lambda page: page.click("#a"),
+            act=lambda page: (page.click("#a"), page.wait_for_function("scrollY > 0")),
             listed=True,
         ),
         Case(
