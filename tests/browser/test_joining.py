@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from relay.auth import make_login_key
-from tests.browser.mirror import wait_for_equal_trees
+from tests.browser.mirror import until, wait_for_equal_trees
 from tests.browser.visiting import log_in, start_session
 from tests.stack import API_KEY, GROUP, Stack
 
@@ -43,3 +43,6 @@ def test_the_address_of_a_lookup_by_visitor_id_shows_the_visitors_page(
     expect(agent.locator("#state")).to_have_text("Live")
     assert "loginkey" not in agent.url.lower()
     assert [a["partneruserid"] for a in lookup(stack, visitorid)["agents"]] == ["anna"]
+    # The same customer starts again elsewhere.
+    visitor.evaluate("GLANCE.Cobrowse.Visitor.stopSession()")
+    until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
