@@ -4,8 +4,9 @@
 
 Two browser processes, visitor and agent, on one host; the same page for all, in one run. rrweb goes
 over a bare WebSocket with the advice of its guide for live mirroring. "in the DOM" is when the
-agent's page has it (a scroll, when its browser says so, which is in the next display frame);
-"painted" is the end of the display frame after that. Prints; asserts nothing.
+agent's page has it, "painted" the end of the display frame after that; a visitor's browser tells
+of a scroll in its own next display frame. The same is measured of ours behind a late join, an
+agent's reload, a line that broke and a page that was left. Prints; asserts nothing.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from bench.capture import STARTED, bundle, install_peers
 from tests.browser.conftest import FLAGS, chromium_path
-from tests.browser.mirror import until
+from tests.browser.mirror import SOCKETS, until
 from tests.browser.pages import Pages, respond, serving_pages
 
 KINDS: Final = ("text", "attribute", "row", "input", "scroll", "mouse")
@@ -84,7 +85,15 @@ WATCH: Final = """
   const numbered = (text) => note(+(/^n(\\d+)n$/.exec(text)?.[1] ?? 0));
   if (kind === "scroll") {
     const box = page.getElementById("box");
-    box.addEventListener("scroll", () => note(Math.round(box.scrollTop)));
+    const { Element } = page.defaultView;
+    const native = Object.getOwnPropertyDescriptor(Element.prototype, "scrollTop");
+    const { scrollTo } = Element.prototype;
+    const noteTop = () => note(Math.round(native.get.call(box)));
+    Object.defineProperty(box, "scrollTop", {
+      get: () => native.get.call(box),
+      set: (top) => { native.set.call(box, top); noteTop(); },
+    });
+    box.scrollTo = (...to) => { scrollTo.apply(box, to); noteTop(); };
   } else if (kind === "mouse") {
     const mouse = document.querySelector(cursor);
     new MutationObserver(() => note(Math.round(parseFloat(mouse.style.left))))
@@ -244,18 +253,65 @@ def rrweb(site: Pages, relay: str) -> Engine:
 def latency(engine: Engine, visitor: Page, agent: Page, samples: int) -> None:
     for kind in KINDS:
         engine.begin(visitor, agent)
-        agent.evaluate(WATCH, [kind, engine.copy, engine.cursor])
-        visitor.evaluate(ACT, [samples, PAUSE_MS, kind])
-        agent.wait_for_timeout(1_500)  # the guide's buffer
-        made: dict[str, float] = visitor.evaluate("window.made")
-        shown = f"{engine.name:<13}{kind:<11}"
-        for what in ("seen", "painted"):
-            at: dict[str, float] = agent.evaluate(f"window.{what}")
-            waits = [at[n] - made[n] for n in at if n in made]
-            cuts = statistics.quantiles(waits, n=100) if len(waits) > 1 else [float("nan")] * 99
-            shown += f"{cuts[49]:9.1f}{cuts[94]:9.1f}"
-        lost = 1 - len(at) / samples
-        print(f"{shown}{lost:9.0%}", flush=True)
+        show_latency(engine, engine.name, kind, visitor, agent, samples)
+
+
+def show_latency(
+    engine: Engine, name: str, kind: str, visitor: Page, agent: Page, samples: int
+) -> None:
+    agent.evaluate(WATCH, [kind, engine.copy, engine.cursor])
+    visitor.evaluate(ACT, [samples, PAUSE_MS, kind])
+    agent.wait_for_timeout(1_500)  # the buffer of rrweb's guide
+    made: dict[str, float] = visitor.evaluate("window.made")
+    shown = f"{name:<17}{kind:<11}"
+    for what in ("seen", "painted"):
+        at: dict[str, float] = agent.evaluate(f"window.{what}")
+        waits = [at[n] - made[n] for n in at if n in made]
+        cuts = statistics.quantiles(waits, n=100) if len(waits) > 1 else [float("nan")] * 99
+        shown += f"{cuts[49]:9.1f}{cuts[94]:9.1f}"
+    lost = 1 - len(at) / samples
+    print(f"{shown}{lost:9.0%}", flush=True)
+
+
+def join_late(visitor: Page, agent: Page) -> None:
+    address = agent.url
+    agent.goto("about:blank")
+    visitor.evaluate(LOAD, [3, PER_SECOND])
+    agent.goto(address)
+
+
+def reload(visitor: Page, agent: Page) -> None:
+    agent.reload()
+
+
+def break_line(visitor: Page, agent: Page) -> None:
+    visitor.evaluate("window.sockets.at(-1).close()")
+    until(visitor, "window.sockets.length > 1 && window.sockets.at(-1).readyState === 1")
+
+
+def leave_page(visitor: Page, agent: Page) -> None:
+    visitor.reload()
+    until(visitor, "window.GLANCE?.Cobrowse?.Visitor?.inSession()")
+
+
+# What may have come before. Each leaves the agent with the page shown, or about to be.
+BEFORE: Final = {
+    "late join": join_late,
+    "agent's reload": reload,
+    "line broke": break_line,
+    "next page": leave_page,
+}
+
+
+def latency_after(engine: Engine, visitor: Page, agent: Page, samples: int) -> None:
+    for n, (name, happen) in enumerate(BEFORE.items()):
+        for kind in KINDS:
+            engine.begin(visitor, agent)
+            happen(visitor, agent)
+            mark = f"{name} {n}"
+            visitor.evaluate("(text) => { probe.firstChild.data = text; }", mark)
+            until(agent, f"{engine.copy}?.getElementById('probe')?.firstChild.data === {mark!r}")
+            show_latency(engine, name, kind, visitor, agent, samples)
 
 
 # -- what it costs -------------------------------------------------------------------------------
@@ -353,12 +409,15 @@ def main() -> None:
         launch = playwright.chromium.launch
         browsers = [launch(executable_path=chromium_path(), args=FLAGS) for _ in range(2)]
         visitor, agent = (browser.new_page() for browser in browsers)
+        visitor.add_init_script(SOCKETS)
         engines = (ours(site), rrweb(site, relay))
         if asked.only in (None, "latency"):
-            print(f"{'':<24}{'in the DOM, ms':>18}{'painted, ms':>18}{'missed':>9}")
-            print(f"{'':<24}" + "      p50      p95" * 2)
+            print(f"{'':<28}{'in the DOM, ms':>18}{'painted, ms':>18}{'missed':>9}")
+            print(f"{'':<28}" + "      p50      p95" * 2)
             for engine in engines:
                 latency(engine, visitor, agent, asked.samples)
+            print("ours, after")
+            latency_after(engines[0], visitor, agent, asked.samples)
         if asked.only in (None, "load"):
             print(f"\n{PER_SECOND:,} changed nodes a second: the agent's page, and its heap")
             print(f"before, after {asked.seconds} s, and after as long again")

@@ -6,6 +6,7 @@ import { copyText } from "./clipboard";
 import { Copy } from "./copy";
 import { Embedding, type ErrorCode, type Kept } from "./embedding";
 import { watchShortcuts } from "./keys";
+import { Pace } from "./pace";
 import { showPerson } from "./person";
 import { Pointing } from "./pointing";
 import { Styles } from "./sheets";
@@ -165,6 +166,7 @@ const copy = new Copy(screen, {
     showNotice(HIDDEN);
   },
 });
+const pace = new Pace((bytes: Uint8Array) => copy.apply(bytes));
 const pointing = new Pointing(
   stage,
   screen,
@@ -386,9 +388,12 @@ function join(waitForIt: boolean): void {
   setState("connecting");
   showNotice(STATES.connecting);
   line = connect(() => ({ type: "join", token: boot.token, key: boot.key, end, wait: waits }), {
-    message: onMessage,
+    message(message) {
+      pace.flush();
+      onMessage(message);
+    },
     frame(bytes) {
-      copy.apply(bytes);
+      pace.add(bytes);
     },
     lost(retrying) {
       clearInterval(waiting);
