@@ -1,6 +1,6 @@
 // Capture frames as bytes: JSON, each frame deflated with the text before it as dictionary, from each
 // keyframe on afresh.
-import { deflateSync, Inflate } from "fflate";
+import { deflateSync, Inflate, inflateSync } from "fflate";
 import { fromJson, toJson } from "./native";
 import { packFrame, unpackFrame } from "./wire";
 
@@ -11,6 +11,8 @@ const DICTIONARY_BYTES = 8192;
 const MAX_TEXT_BYTES = 128 * 1024 * 1024;
 /** A kilobyte may stand for a megabyte: so much is expanded between two looks at the size. */
 const PIECE_BYTES = 16_384;
+/** What most frames stand for has room here; a new array for each would cost more than all else. */
+const ROOM = new Uint8Array(65_536);
 
 /** The last bytes of all text so far. */
 class Dictionary {
@@ -64,8 +66,12 @@ export class FrameDecoder<Op> {
   }
 }
 
-/** Throws for bytes that are broken or stand for too much. */
+/** Good until the next call. Throws for bytes that are broken or stand for too much. */
 function expand(payload: Uint8Array, dictionary: Uint8Array): Uint8Array {
+  if (payload.length <= PIECE_BYTES) {
+    const quick = inflateSync(payload, { dictionary, out: ROOM });
+    if (quick.length < ROOM.length) return quick;
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   const inflate = new Inflate({ dictionary }, (chunk) => {

@@ -7,6 +7,10 @@ const SHARE = 0.1;
 const CREDIT_MS = 60;
 /** A change is not held for longer, so no more than this is owed. */
 const LONGEST_MS = 100;
+/** A new page may cost what it costs, with all that comes at its heels. */
+const NEW_MS = 1_000;
+/** What a late agent has missed comes all at once: so long a gap is its end. */
+const GAP_MS = 4;
 
 /** What may be done now, by what was done. All times in milliseconds. */
 export class Budget {
@@ -34,6 +38,8 @@ export class Pace<T> {
   private held: T[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isPainting = false;
+  private freeUntil = 0;
+  private gatherUntil = 0;
   private readonly painted = new MessageChannel();
 
   constructor(private readonly act: (one: T) => void) {
@@ -42,9 +48,12 @@ export class Pace<T> {
 
   add(one: T): void {
     this.held.push(one);
-    if (this.timer !== undefined) return;
+    const now = performance.now();
+    const isGathering = now < this.gatherUntil;
+    if (this.timer !== undefined && !isGathering) return;
+    clearTimeout(this.timer);
     // Nothing is painted for nobody, and timers would be late.
-    const wait = document.hidden ? 0 : this.budget.wait(performance.now());
+    const wait = document.hidden ? 0 : isGathering ? GAP_MS : this.budget.wait(now);
     if (wait) this.timer = setTimeout(() => this.flush(), wait);
     else this.flush();
   }
@@ -54,6 +63,7 @@ export class Pace<T> {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (!this.held.length) return;
+    this.gatherUntil = 0;
     const began = performance.now();
     const ready = this.held;
     this.held = [];
@@ -66,6 +76,16 @@ export class Pace<T> {
     }
     this.spend(began);
     this.countPainting();
+  }
+
+  /** What comes next are many at once, to be painted once. */
+  gather(): void {
+    this.gatherUntil = performance.now() + LONGEST_MS;
+  }
+
+  /** A new page has come. */
+  begin(): void {
+    this.freeUntil = performance.now() + NEW_MS;
   }
 
   /** Layout and paint follow the frame's own callbacks, and a message follows them. */
@@ -84,6 +104,6 @@ export class Pace<T> {
 
   private spend(began: number): void {
     const now = performance.now();
-    this.budget.spend(now - began, now);
+    if (began > this.freeUntil) this.budget.spend(now - began, now);
   }
 }

@@ -160,7 +160,10 @@ const copy = new Copy(screen, {
     size = { width, height };
     fit();
   },
-  complete: () => showCopy(true),
+  complete() {
+    pace.begin();
+    showCopy(true);
+  },
   hidden: () => {
     showCopy(false);
     showNotice(HIDDEN);
@@ -292,6 +295,7 @@ function onMessage(message: ToAgent): void {
       own = message.end;
       clearInterval(waiting);
       copy.styles = new Styles(message.assets);
+      pace.gather();
       showPage(message.page);
       showPerson(element("visitor"), message.person);
       setState(message.state);
