@@ -2,15 +2,15 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 import proxy_addon
-from cobrowse import config, loginkeys, records, up
+from cobrowse import accounts, config, loginkeys, records, up
 from cobrowse.processes import StartError
 from relay.errors import SetupError
 from relay.server import run as run_relay
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     relay = commands.add_parser("relay", help="the relay alone")
     relay.add_argument("--config", metavar="FILE", default="", help="cobrowse.toml")
     relay.add_argument("--relay-listen", metavar="HOST:PORT", help="over the config file's")
+    relay.add_argument("--origin", metavar="URL", help="the site, over the config file's")
     relay.set_defaults(run=_relay)
 
     loginkey = commands.add_parser("loginkey", help="make or check an agent's credential")
@@ -102,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         )
         action.add_argument("--config", metavar="FILE", help="cobrowse.toml that names the store")
 
+    _settings_commands(commands)
+
     addon = commands.add_parser("addon", help="print the addon's path, for mitmdump -s")
     addon.set_defaults(run=lambda _: print(Path(proxy_addon.__file__).with_name("addon.py")))
     return parser
@@ -112,7 +115,65 @@ def _relay(arguments: argparse.Namespace) -> None:
     if arguments.relay_listen:
         relay = msgspec.structs.replace(settings.relay, listen=arguments.relay_listen)
         settings = msgspec.structs.replace(settings, relay=relay)
+    if arguments.origin:
+        proxy = msgspec.structs.replace(settings.proxy, origin=arguments.origin)
+        settings = msgspec.structs.replace(settings, proxy=proxy)
     run_relay(settings)
+
+
+def _settings_commands(commands: Any) -> None:
+    settings = commands.add_parser(
+        "settings",
+        help="account settings: export, import, publish, and who may change them",
+        epilog="examples:\n  cobrowse settings export > settings.toml\n"
+        "  cobrowse settings import settings.toml --publish\n"
+        "  cobrowse settings bring-back 3\n"
+        "  cobrowse settings password",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = settings.add_subparsers(required=True, metavar="ACTION")
+
+    def action(name: str, text: str, run: Callable[[argparse.Namespace, Settings], None]) -> Any:
+        made = what.add_parser(name, help=text)
+        made.add_argument("--config", metavar="FILE", help="cobrowse.toml that names the store")
+        made.set_defaults(run=lambda a: run(a, _records_of(a)))
+        return made
+
+    def of_group(name: str, text: str, run: Callable[[argparse.Namespace, Settings], None]) -> Any:
+        made = action(name, text, run)
+        made.add_argument(
+            "--group", metavar="ID", default="", help="group id; not needed when there is one"
+        )
+        return made
+
+    export = of_group(
+        "export",
+        "print them as TOML",
+        lambda a, s: accounts.export(s, a.group, a.site),
+    )
+    export.add_argument("--site", choices=("production", "staging"), default="production")
+    taking = of_group(
+        "import",
+        "take them from a TOML file, for staging",
+        lambda a, s: accounts.take_in(s, a.group, a.file, publish=a.publish),
+    )
+    taking.add_argument("file", metavar="FILE", help="- for standard input")
+    taking.add_argument("--publish", action="store_true", help="and publish them at once")
+    of_group("list", "the published versions", lambda a, s: accounts.show(s, a.group))
+    publishing = of_group(
+        "publish",
+        "let visitors have the staging copy",
+        lambda a, s: accounts.publish(s, a.group, a.note),
+    )
+    publishing.add_argument("--note", default="", help="what it is about")
+    bringing = of_group(
+        "bring-back",
+        "make an earlier version the staging copy, and publish it",
+        lambda a, s: accounts.bring_back(s, a.group, a.number),
+    )
+    bringing.add_argument("number", metavar="VERSION", type=int)
+    action("password", "set the password of the settings page", lambda _, s: accounts.password(s))
+    action("token", "make a token that opens it once", lambda _, s: accounts.token(s))
 
 
 def _records_of(arguments: argparse.Namespace) -> Settings:

@@ -59,7 +59,7 @@ def start(
 ) -> None:
     """Start relay and proxy, and wait until both answer. Raises: StartError."""
     config.load(path)[1].secret()  # made before both look for it
-    start_relay(processes, path, relay_at)
+    start_relay(processes, path, relay_at, origin)
     start_proxy(processes, path, origin, at, relay_at)
     processes.wait_ready(*relay_at, "the relay")
     processes.wait_ready(*at, "the proxy")
@@ -87,10 +87,10 @@ def _run(
     processes.wait()
 
 
-def start_relay(processes: Processes, path: str, at: tuple[str, int]) -> None:
-    """Start the relay, and do not wait for it."""
-    listen = ["--relay-listen", _address(*at)]
-    processes.start("the relay", ["-m", "cobrowse", "relay", "--config", path, *listen])
+def start_relay(processes: Processes, path: str, at: tuple[str, int], origin: str = "") -> None:
+    """Start the relay, and do not wait for it. origin: the site behind the proxy."""
+    more = ["--relay-listen", _address(*at), *(["--origin", origin] if origin else [])]
+    processes.start("the relay", ["-m", "cobrowse", "relay", "--config", path, *more])
 
 
 def start_proxy(

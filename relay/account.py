@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# Which copy of a group's settings: that which was published, or that which is tried before.
+Site = Literal["production", "staging"]
 # "host", "host:port", or "*.host" for all below it.
 Domain = Annotated[
     str, Meta(pattern=r"^(?:\*\.[A-Za-z0-9._-]+|(?:[A-Za-z0-9._-]+|\[::1\])(?::\d{1,5})?)\Z")

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from typing import Final
 
 from relay import cluster, wire
+from relay.account import Site
 from relay.assets import AssetError, AssetStore
 from relay.auth import VisitorToken
 from relay.broker import Broker, BrokerError, Place
@@ -17,7 +18,7 @@ from relay.errors import Close, Malformed, Refused, Unavailable
 from relay.metrics import BYTES, FRAMES, LATENCY, SESSIONS
 from relay.peer import LocalPeer, Peer
 from relay.records import Records
-from relay.registry import Caps, GroupRules, Registry, not_yours
+from relay.registry import Caps, Groups, Registry, not_yours
 from relay.session import (
     MAX_AGENTS,
     Action,
@@ -53,10 +54,7 @@ DRAIN_PATIENCE_S: Final = 3.0
 
 
 class Hub:
-    """Who is connected to which session.
-
-    Args: groups: by group id.
-    """
+    """Who is connected to which session."""
 
     def __init__(
         self,
@@ -64,7 +62,7 @@ class Hub:
         broker: Broker,
         records: Records,
         assets: AssetStore,
-        groups: Mapping[str, GroupRules],
+        groups: Groups,
         caps: Caps,
     ) -> None:
         self._store, self._broker, self._records = store, broker, records
@@ -149,8 +147,8 @@ class Hub:
             session = await registry.taken(place, token.visitor, None, self._cluster.take)
             if session is not None:
                 if session.knows(token.visitor):
-                    return await self._continue(session, peer, token)
-                if not self._groups[token.group].replaces:
+                    return await self._continue(session, peer, token, hello.site)
+                if not self._groups.rules(token.group).replaces:
                     raise not_yours(place, None)
                 self._run(session, session.end("replaced", time.monotonic()))
             try:
@@ -177,7 +175,7 @@ class Hub:
             started=time.time(),
             terms=hello.terms,
         )
-        group = self._groups[token.group]
+        group = self._groups.rules(token.group, hello.site)
         session = Session(saved, time.monotonic(), group.limits, *group.for_session(saved.id))
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         session.offer(token.visitor, ticket, handover)
@@ -197,9 +195,14 @@ class Hub:
             session = await registry.taken(place, token.visitor, secret, self._cluster.take)
             if session is None or not session.accepts(token.visitor, secret):
                 raise not_yours(place, secret)
-            return await self._continue(session, peer, token)
+            return await self._continue(session, peer, token, hello.site)
 
-    async def _continue(self, session: Session, peer: LocalPeer, token: VisitorToken) -> Session:
+    async def _continue(
+        self, session: Session, peer: LocalPeer, token: VisitorToken, site: Site
+    ) -> Session:
+        """A page goes on with a session, by the rules as they are now."""
+        group = self._groups.rules(token.group, site)
+        session.renew(group.limits, *group.for_session(session.saved.id))
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         session.offer(token.visitor, ticket, handover)
         await self._written(session)

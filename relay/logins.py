@@ -35,6 +35,9 @@ class Logins:
         if not self._groups[group].admits(user):
             raise Refused("shutout", "You are not among the agents of this group.")
 
+    def __contains__(self, group: str) -> bool:
+        return group in self._groups
+
     def role(self, group: str, user: str) -> Literal["agent", "admin"]:
         return "admin" if user in self._groups[group].admins else "agent"
 
@@ -94,17 +97,28 @@ class Logins:
     async def _check(self, address: str, group: str, user: str, loginkey: str, now: float) -> int:
         if not re.match(PRINTABLE, user) or len(user) > MAX_USER_CHARACTERS:
             raise Refused("login", "The user's id is too long, or cannot be printed.")
-        if delay_s := self._wrong_keys.add(address, time.monotonic()):
-            await asyncio.sleep(delay_s)
+        await self.slow_down(address)
         try:
             expiry = auth.check_login_key(group, user, loginkey, self._api_keys, now, self._skew_s)
         except Refused as refusal:
             if refusal.code != "login":
-                self._wrong_keys.forgive(address)
+                self.forgive(address)
             raise
-        self._wrong_keys.forgive(address)
+        self.forgive(address)
         self.admit(group, user)
         return expiry
+
+    async def slow_down(self, address: str) -> None:
+        """Count a try to log in, and wait as long as the wrong ones before it deserve.
+
+        Raises: TooMuch.
+        """
+        if delay_s := self._wrong_keys.add(address, time.monotonic()):
+            await asyncio.sleep(delay_s)
+
+    def forgive(self, address: str) -> None:
+        """The try was right."""
+        self._wrong_keys.forgive(address)
 
     def _kept_until(self, expiry: int) -> int:
         return expiry + int(self._skew_s) + 1

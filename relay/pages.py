@@ -14,13 +14,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay import auth
+from relay.accounts.live import Accounts
 from relay.auth import AgentToken
 from relay.embedding import frame_ancestors, is_trusted
 from relay.errors import Refused, TooMuch
 from relay.fields import BadForm, fields_of
 from relay.logins import Logins
 from relay.metrics import REFUSED
-from relay.settings import Settings
 
 AGENT_COOKIE: Final = "cobrowse_agent"
 # The same in a frame of another site, where browsers take it only so; each site that has the frame
@@ -54,11 +54,8 @@ _HEADERS: Final = {
 class Pages:
     """Answers an agent's requests for pages."""
 
-    def __init__(self, settings: Settings, secret: bytes, logins: Logins) -> None:
-        self._secret, self._logins = secret, logins
-        self._embedders = {
-            group: values.settings.embedders() for group, values in settings.groups.items()
-        }
+    def __init__(self, accounts: Accounts, secret: bytes, logins: Logins) -> None:
+        self._accounts, self._secret, self._logins = accounts, secret, logins
         self._templates = Environment(loader=PackageLoader("relay"), autoescape=select_autoescape())
 
     async def viewer(self, request: Request) -> Response:
@@ -98,7 +95,7 @@ class Pages:
             "key": key,
             "wait": asked.get("wait", "") in ("1", "true"),
             "group": agent.group,
-            "embedders": self._embedders[agent.group],
+            "embedders": self._accounts.of(agent.group).embedders(),
         }
         response = self._page(
             request, asked, template, 200, group=agent.group, boot=boot, agent=agent, key=key
@@ -156,14 +153,15 @@ class Pages:
 
         Before it is known which group that is, the one that shows it, if it is any group's.
         """
-        if (domains := self._embedders.get(group)) is not None:
-            return frame_ancestors(domains)
+        if group in self._accounts:
+            return frame_ancestors(self._accounts.of(group).embedders())
         embedder = asked.get("embedder") or _referrer(request)
         return f"'self' {embedder}" if self._is_embedder(embedder) else "'self'"
 
     def _is_embedder(self, origin: str) -> bool:
         return bool(re.fullmatch(r"https?://[A-Za-z0-9._-]+(?::\d{1,5})?", origin)) and any(
-            is_trusted(origin, domains) for domains in self._embedders.values()
+            is_trusted(origin, self._accounts.of(group).embedders())
+            for group in self._accounts.groups()
         )
 
     def _page(

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from relay import wire
+from relay.account import Site
 from relay.auth import make_asset_key
 from relay.broker import Broker, BrokerError, Place
 from relay.cluster import Yielded
@@ -47,6 +48,15 @@ class GroupRules:
         return rules, f"/assets/{view}/", self.pointer
 
 
+class Groups(Protocol):
+    """The groups of the config file, and their rules as they are now."""
+
+    def __contains__(self, group: str) -> bool: ...
+
+    def rules(self, group: str, site: Site = "production") -> GroupRules:
+        """Raises: KeyError for a group that there is not."""
+
+
 @dataclass(frozen=True)
 class Caps:
     """Sessions at once, of all groups together and of those who start them from one address."""
@@ -66,7 +76,7 @@ class Registry:
         self,
         store: Store,
         broker: Broker,
-        groups: Mapping[str, GroupRules],
+        groups: Groups,
         caps: Caps,
         owned: Callable[[Session], None],
     ) -> None:
@@ -118,7 +128,7 @@ class Registry:
 
     def check_room(self, group: str, visitor: str, address: str) -> None:
         """Raises: Refused, when one more session would be one too many."""
-        if self._by_group[group] >= self._groups[group].max_sessions or (
+        if self._by_group[group] >= self._groups.rules(group).max_sessions or (
             len(self._sessions) >= self._caps.sessions
         ):
             raise Refused("limit", "Too many sessions are running.")
@@ -253,7 +263,7 @@ class Registry:
             return session
         saved = record.saved
         saved.revision = (saved.revision // REVISIONS_AN_OWNER + 1) * REVISIONS_AN_OWNER
-        group = self._groups.get(saved.group, GroupRules())
+        group = self._groups.rules(saved.group) if saved.group in self._groups else GroupRules()
         session = Session.restored(
             saved,
             record.seen,

@@ -3,8 +3,9 @@
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Final
 
 import anyio
 import uvicorn
@@ -13,10 +14,15 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay import logs, wire
-from relay.account import AccountSettings
+from relay.accounts.admins import Admins, has_password, make_token
+from relay.accounts.live import Accounts
+from relay.accounts.pages import PATH as SETTINGS_PATH
+from relay.accounts.pages import SettingsPages
+from relay.accounts.texts import BadSettings
+from relay.accounts.trial import Trial
 from relay.asset_pages import AssetPages
 from relay.assets import AssetStore
 from relay.assets.memory import MemoryAssets
@@ -26,6 +32,7 @@ from relay.broker.memory import MemoryBroker
 from relay.broker.redis import RedisBroker
 from relay.errors import Close, SetupError
 from relay.forwarded import Forwarded
+from relay.groups import GroupsNow
 from relay.health import Health
 from relay.hub import Hub
 from relay.limits import Connections
@@ -33,12 +40,11 @@ from relay.logins import Logins
 from relay.pages import Pages, SecurityHeaders, load_static
 from relay.protocol import FrameProtocol, HttpProtocol
 from relay.records import Records
-from relay.registry import Caps, GroupRules
+from relay.registry import Caps
 from relay.service.asmx import SessionService
 from relay.service.finder import Finder
 from relay.service.rest import RestService
-from relay.session import Limits
-from relay.settings import GroupSettings, Settings, split_listen
+from relay.settings import Settings, split_listen
 from relay.sockets import AgentSocket, VisitorSocket
 from relay.store import Store, StoreError
 from relay.store.memory import MemoryStore
@@ -49,14 +55,16 @@ logger = logging.getLogger(__name__)
 
 PING_S: Final = 5.0
 STORE_FILE: Final = "sessions.db"
+OWN_SCRIPTS: Final = ("viewer.js", "console.js", "plain.js", "settings.js")
 
 
 class Relay:
     """All parts of one relay. Raises: SetupError."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         static = load_static()
-        needed = (*VISITOR_SCRIPTS, TAG_STUB, AGENT_API, "viewer.js", "console.js", "plain.js")
+        needed = (*VISITOR_SCRIPTS, TAG_STUB, AGENT_API, *OWN_SCRIPTS)
         missing = [name for name in needed if name not in static]
         if missing:
             raise SetupError(f"the web build has not been run: {', '.join(missing)} missing")
@@ -65,19 +73,23 @@ class Relay:
         self.store = make_store(settings)
         self.broker = _make_broker(settings.relay.broker)
         self.assets = _make_assets(settings.relay.broker)
+        self.accounts = Accounts(
+            {group: values.settings for group, values in settings.groups.items()},
+            self.store.accounts,
+        )
         self.records = Records(self.store, settings.relay.keep_days * 86_400)
         self.hub = Hub(
             self.store,
             self.broker,
             self.records,
             self.assets,
-            {group: _rules(values, secret) for group, values in settings.groups.items()},
+            GroupsNow(settings.groups, self.accounts, secret),
             Caps(limits.sessions, limits.sessions_per_address),
         )
         self.health = Health(settings, self.hub, self.broker, self.records)
         logins = Logins(settings, self.store)
-        pages = Pages(settings, secret, logins)
-        visitors = VisitorPages(settings, secret, static)
+        pages = Pages(self.accounts, secret, logins)
+        visitors = VisitorPages(settings, self.accounts, secret, static)
         finder = Finder(self.hub, logins, settings.relay.public_url)
         soap, rest = SessionService(finder), RestService(finder)
         assets = AssetPages(self.assets, secret)
@@ -92,9 +104,24 @@ class Relay:
         async def home(_: Request) -> Response:
             return RedirectResponse("/console")
 
+        async def to_settings(_: Request) -> Response:
+            return RedirectResponse(SETTINGS_PATH)
+
         visitor_socket = VisitorSocket(self.hub, secret, limits, connections, self.broker)
         agent_socket = AgentSocket(
             self.hub, secret, limits, connections, logins, settings.relay.public_url
+        )
+        admins = Admins(self.store.accounts, logins, secret)
+        trial = Trial(_sites(settings))
+        changing = SettingsPages(self.accounts, self.store.accounts, admins, trial, visitors)
+        # On a listener of its own there is nothing else, and here nothing of it.
+        self.settings_pages = Starlette(
+            routes=[
+                Route("/", to_settings),
+                Route("/static/{name}", script),
+                *changing.routes(),
+            ],
+            middleware=[Middleware(SecurityHeaders)],
         )
         self._sockets = {"/visitor/socket": visitor_socket, "/agent/socket": agent_socket}
         self._pages = Starlette(
@@ -119,6 +146,7 @@ class Relay:
                 Route("/api/v1/openapi.json", rest.openapi),
                 Route("/api/v1/sessions", rest.sessions),
                 Route("/api/v1/sessions/{id}", rest.session),
+                *([] if settings.relay.settings_listen else changing.routes()),
             ],
             middleware=[Middleware(SecurityHeaders)],
             lifespan=self._life,
@@ -141,9 +169,23 @@ class Relay:
         except StoreError as error:
             raise SetupError(f"the store cannot be opened: {error}") from error
         try:
+            await self.accounts.look()
             await self.hub.open()
+        except BadSettings as error:
+            raise SetupError(f"account settings in the store: {error}") from error
         except (BrokerError, StoreError, TimeoutError) as error:
             raise SetupError(f"the broker or the store gives no answer: {error}") from error
+
+    async def tell_of_settings(self) -> None:
+        """In a terminal: how to log in to the settings page, where nobody could yet."""
+        relay = self._settings.relay
+        is_needed = any(not self.accounts.is_fixed(group) for group in self.accounts.groups())
+        if relay.settings_listen == "off" or not is_needed or not sys.stdout.isatty():
+            return
+        if not await has_password(self.store.accounts):
+            url = f"http://{relay.settings_listen}" if relay.settings_listen else relay.url()
+            token = await make_token(self.store.accounts)
+            print(f"  Settings {url}{SETTINGS_PATH}  token, once: {token}", flush=True)
 
     async def close(self) -> None:
         """After all sockets are closed."""
@@ -164,6 +206,7 @@ class Relay:
                 self.records.write,
                 self.records.expire,
                 self.health.watch,
+                self.accounts.keep_current,
             ):
                 tasks.start_soon(_keep_doing, work, name=work.__name__)
             yield
@@ -172,19 +215,37 @@ class Relay:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, letting go of all sessions first when it stops."""
+    """uvicorn, letting go of all sessions first when it stops.
 
-    def __init__(self, config: uvicorn.Config, relay: Relay) -> None:
+    Args: aside: another listener of the same process, which goes when this one goes.
+    """
+
+    def __init__(self, config: uvicorn.Config, relay: Relay, aside: uvicorn.Config | None) -> None:
         super().__init__(config)
         self._relay = relay
+        self._aside = _Aside(aside) if aside else None
 
     async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await self._relay.open()
-        await super().serve(sockets)  # type: ignore[arg-type]
+        await self._relay.tell_of_settings()
+        async with anyio.create_task_group() as tasks:
+            if self._aside:
+                tasks.start_soon(self._aside.serve, name="settings page")
+            await super().serve(sockets)  # type: ignore[arg-type]
+            if self._aside:
+                self._aside.should_exit = True
 
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await self._relay.hub.drain()
         await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+class _Aside(uvicorn.Server):
+    """A second server in one process, which leaves the signals to the first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def _keep_doing(work: Callable[[], Awaitable[None]]) -> None:
@@ -224,45 +285,46 @@ def _make_assets(broker_url: str) -> AssetStore:
     return MemoryAssets() if broker_url == "memory:" else RedisAssets(broker_url)
 
 
-def _rules(group: GroupSettings, secret: bytes) -> GroupRules:
-    account: AccountSettings = group.settings
-    return GroupRules(
-        limits=Limits(account.waiting_s, account.away_s, account.idle_s, account.longest_s),
-        rules=wire.Rules(
-            mask=account.mask,
-            selectors=[element.selector for element in account.masked_elements],
-            pages=account.masked_pages,
-            title=account.mask_title,
-            query=account.mask_query,
-            canvas_fps=account.canvas_fps,
-        ),
-        replaces=group.key_conflict == "replace",
-        max_sessions=group.max_sessions,
-        asset_secret=secret if account.assets else b"",
-        pointer=account.agent_pointer,
-    )
+def _sites(settings: Settings) -> dict[str, str]:
+    """URL of each site behind the proxy, by the host that visitors know; "" for any."""
+    single = {"": settings.proxy.origin} if settings.proxy.origin else {}
+    return {**single, **settings.proxy.origins}
 
 
 def run(settings: Settings) -> None:
     """Serve until interrupted. Raises: SetupError."""
     logs.set_up(settings.relay.log)
     relay = Relay(settings)
-    host, port = split_listen(settings.relay.listen)
-    config = uvicorn.Config(
-        Forwarded(relay, settings.relay.trusted_peers),
-        host=host,
-        port=port,
+
+    def listening(app: ASGIApp, at: str, **more: Any) -> uvicorn.Config:
+        host, port = split_listen(at)
+        return uvicorn.Config(
+            Forwarded(app, settings.relay.trusted_peers),
+            host=host,
+            port=port,
+            loop="uvloop",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=3,
+            **more,
+        )
+
+    main = listening(
+        relay,
+        settings.relay.listen,
         http=HttpProtocol,
-        loop="uvloop",
         ws=FrameProtocol,
         ws_max_size=wire.MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,
         ws_ping_timeout=2 * PING_S,
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=3,
     )
-    Server(config, relay).run()
+    apart = settings.relay.settings_listen
+    aside = (
+        listening(relay.settings_pages, apart, lifespan="off", ws="none")
+        if apart not in ("", "off")
+        else None
+    )
+    Server(main, relay, aside).run()

@@ -258,6 +258,10 @@ class Session:
                 session._agents[attendance.end] = _Agent(attendance, None, now)
         return session
 
+    def renew(self, limits: Limits, rules: wire.Rules, assets: str, pointer: bool) -> None:
+        """The group's settings may have changed: the visitor's next page goes by these."""
+        self.limits, self.rules, self.assets, self.pointer = limits, rules, assets, pointer
+
     @property
     def place(self) -> tuple[str, str]:
         return self.saved.place

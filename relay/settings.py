@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from relay.account import AccountSettings
+from relay.account import AccountSettings, Site
 from relay.errors import SetupError
 
 
@@ -61,6 +61,13 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str,
         Meta(description="host:port of the relay. `cobrowse up --relay-listen` overrides it."),
     ] = "127.0.0.1:8081"
+    settings_listen: Annotated[
+        str,
+        Meta(
+            description="host:port of the settings page, to have it apart from what visitors and "
+            "agents reach. Empty: `/settings` at `listen`; `off`: nowhere."
+        ),
+    ] = ""
     public_url: Annotated[
         str,
         Meta(description="URL at which agents reach the relay. Empty: made from `listen`."),
@@ -117,6 +124,8 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         split_listen(self.listen)
+        if self.settings_listen not in ("", "off"):
+            split_listen(self.settings_listen)
 
     def url(self) -> str:
         """Where agents reach the relay, without a slash at the end."""
@@ -159,7 +168,7 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "refuse"
     max_sessions: Annotated[int, Meta(ge=1, description="Sessions of the group at once.")] = 5_000
     site: Annotated[
-        Literal["production", "staging"],
+        Site,
         Meta(description="Which copy of the group's settings visitors get."),
     ] = "production"
     tags: Annotated[
@@ -169,7 +178,8 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
             "their pages say of a visitor is then only claimed."
         ),
     ] = True
-    settings: AccountSettings = AccountSettings()
+    # None: they are in the store, where the settings page changes them.
+    settings: AccountSettings | None = None
 
     def api_keys(self) -> tuple[str, ...]:
         """Those that login keys may be signed with. Without api_key none counts."""
@@ -180,10 +190,18 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
         return not self.agents or user in self.agents or user in self.admins
 
 
+class FrontedSites(msgspec.Struct, frozen=True, kw_only=True):
+    """Section [proxy], as far as the relay reads it: the proxy describes its keys."""
+
+    origin: str = ""
+    origins: dict[str, str] = {}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the relay needs, read once."""
 
     relay: RelaySettings = RelaySettings()
+    proxy: FrontedSites = FrontedSites()
     groups: dict[str, GroupSettings] = {}
     token_secret_file: Annotated[
         str,

@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from relay import auth
-from relay.account import AccountSettings
+from relay.account import AccountSettings, Site
+from relay.accounts.live import Accounts
 from relay.fields import parameters
 from relay.settings import Settings
 
@@ -35,13 +36,14 @@ class VisitorPages:
     """
 
     def __init__(
-        self, settings: Settings, secret: bytes, static: Mapping[str, tuple[bytes, str]]
+        self,
+        settings: Settings,
+        accounts: Accounts,
+        secret: bytes,
+        static: Mapping[str, tuple[bytes, str]],
     ) -> None:
-        self._settings, self._secret, self._static = settings, secret, static
-        self._accounts = {
-            group: msgspec.json.encode(_public(values.settings))
-            for group, values in settings.groups.items()
-        }
+        self._settings, self._accounts = settings, accounts
+        self._secret, self._static = secret, static
 
     async def script(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -51,10 +53,12 @@ class VisitorPages:
 
     async def settings(self, request: Request) -> Response:
         """What of a group's account settings visitors' pages need."""
-        account = self._accounts.get(parameters(request).get("group", ""))
-        if account is None:
+        asked = parameters(request)
+        group = asked.get("group", "")
+        if group not in self._accounts:
             return PlainTextResponse("There is no such group.\n", 404)
-        return file_response(request, account, "application/json")
+        shown = public(self._accounts.of(group, _site(asked)))
+        return file_response(request, msgspec.json.encode(shown), "application/json")
 
     async def token(self, request: Request) -> Response:
         """A visitor token for a page that carries the tag itself, and holds a secret of its own.
@@ -91,22 +95,27 @@ class VisitorPages:
             return PlainTextResponse("There is no such group.\n", 404)
         base = self._settings.relay.public_url.rstrip("/") or str(request.base_url).rstrip("/")
         if script == "Agent":
-            return self._placed(request, AGENT_API, {"viewer": base})
+            return self.placed(request, AGENT_API, {"viewer": base})
         config: dict[str, object] = {
             "base": f"{base}/visitor/",
             "group": group,
-            "site": "staging" if asked.get("site") == "staging" else "production",
+            "site": _site(asked),
             "socket": re.sub("^http", "ws", base) + "/visitor/socket",
             "identity": {},
             "tag": True,
         }
-        return self._placed(request, TAG_STUB, config)
+        return self.placed(request, TAG_STUB, config)
 
-    def _placed(self, request: Request, name: str, config: dict[str, object]) -> Response:
+    def placed(self, request: Request, name: str, config: dict[str, object]) -> Response:
         """A script with its configuration in it."""
         script, media_type = self._static[name]
         text = script.decode().replace(_PLACEHOLDER, json.dumps(config))
         return file_response(request, text.encode(), media_type)
+
+
+def _site(asked: Mapping[str, str]) -> Site:
+    """Which copy of the settings a page has asked for."""
+    return "staging" if asked.get("site") == "staging" else "production"
 
 
 def file_response(request: Request, content: bytes, media_type: str) -> Response:
@@ -140,7 +149,7 @@ async def body_of(request: Request, cap_bytes: int, timeout_s: float) -> bytes:
     return bytes(body)
 
 
-def _public(account: AccountSettings) -> dict[str, object]:
+def public(account: AccountSettings) -> dict[str, object]:
     """Without what is hidden, which visitors' pages get only for a session."""
     names = ("trusted_domains", "terms_first", "language", "share_interface", "button", "terms")
     version = hashlib.sha256(msgspec.json.encode(account.terms)).hexdigest()[:16]

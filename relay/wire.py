@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from relay.account import Site
 from relay.errors import Malformed
 
 T = TypeVar("T")
@@ -75,20 +76,25 @@ class Start(msgspec.Struct, tag="start", frozen=True):
     """First message of a new session.
 
     key: wanted session key, or "" for a random one. terms: version of the terms that the visitor
-    has accepted; "" where none were shown.
+    has accepted; "" where none were shown. site: which copy of the group's settings counts.
     """
 
     token: str
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,50}\Z")] = ""
     person: Person = Person()
     terms: Text = ""
+    site: Site = "production"
 
 
 class Resume(msgspec.Struct, tag="resume", frozen=True):
-    """First message of a page that goes on with a session. ticket: key, ".", secret."""
+    """First message of a page that goes on with a session.
+
+    ticket: key, ".", secret. site: as in start: the rules that answer it are those of now.
+    """
 
     token: str
     ticket: Annotated[str, Meta(max_length=128)]
+    site: Site = "production"
 
 
 class Confirm(msgspec.Struct, tag="confirm", frozen=True):

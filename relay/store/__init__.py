@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from relay.accounts.store import AccountStore
 from relay.session import Saved
 
 
@@ -27,6 +28,10 @@ class Record(msgspec.Struct, kw_only=True):
 
 class Store(Protocol):
     """Every method raises StoreError."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Account settings, kept beside the sessions."""
 
     async def open(self) -> None:
         """Connect, and bring the tables up to date."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 import msgspec
 
+from relay.accounts.store import MemoryAccounts
 from relay.store import Record
 
 
@@ -14,6 +15,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
         self._spent: dict[tuple[str, str], int] = {}
+        self.accounts = MemoryAccounts()
 
     async def open(self) -> None:
         pass

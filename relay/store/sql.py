@@ -18,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from relay import wire
+from relay.accounts.sql import SqlAccounts
 from relay.session import Attendance, Saved
 from relay.store import BadRecord, Record, StoreError
 from relay.store.tables import agents, sessions, spent
@@ -51,6 +52,8 @@ class SqlStore:
             pool_pre_ping=not self._is_sqlite,
             **({} if self._is_sqlite else {"pool_timeout": CONNECT_TIMEOUT_S}),
         )
+        self._insert = sqlite_insert if self._is_sqlite else postgres_insert
+        self.accounts = SqlAccounts(self._transaction, self._insert)
         if self._is_sqlite:
             sa.event.listen(self._engine.sync_engine, "connect", _use_wal)
 
@@ -94,8 +97,7 @@ class SqlStore:
 
     async def spend(self, kind: str, secret: str, expires: int) -> bool:
         digest = _digest(kind, secret)
-        make = sqlite_insert if self._is_sqlite else postgres_insert
-        statement = make(spent).on_conflict_do_nothing()
+        statement = self._insert(spent).on_conflict_do_nothing()
         async with self._transaction() as connection:
             result = await connection.execute(statement, {"digest": digest, "expires": expires})
             return result.rowcount == 1
@@ -153,8 +155,7 @@ class SqlStore:
 
     def _upsert(self, table: sa.Table) -> Any:
         """Insert rows, or update those that are of an older revision."""
-        make = sqlite_insert if self._is_sqlite else postgres_insert
-        statement = make(table)
+        statement = self._insert(table)
         keys = [column.name for column in table.primary_key]
         values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
         older: Any = table.c.revision < statement.excluded.revision

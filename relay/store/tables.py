@@ -49,3 +49,48 @@ spent: Final = sa.Table(
     sa.Column("digest", sa.String(64), primary_key=True),
     sa.Column("expires", sa.BigInteger, nullable=False),
 )
+
+# Account settings as they were published. settings: TOML.
+versions: Final = sa.Table(
+    "settings_versions",
+    metadata,
+    sa.Column("group_id", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.String(256), nullable=False),
+    sa.Column("note", sa.String(500), nullable=False),
+    sa.Column("settings", sa.Text, nullable=False),
+)
+
+# Those of the staging sites, before they are published.
+drafts: Final = sa.Table(
+    "settings_drafts",
+    metadata,
+    sa.Column("group_id", sa.String(64), primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.String(256), nullable=False),
+    sa.Column("settings", sa.Text, nullable=False),
+)
+
+# Who changed what. changes: JSON.
+audit: Final = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("group_id", sa.String(64), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.String(256), nullable=False),
+    sa.Column("action", sa.String(500), nullable=False),
+    sa.Column("changes", sa.Text, nullable=False),
+    sa.Index("audit_group", "group_id"),
+)
+
+# What administrators log in with: digests only.
+secrets: Final = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("expires", sa.Double, nullable=False),
+)

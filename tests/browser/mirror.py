@@ -91,8 +91,8 @@ def wait_for_equal_trees(visitor: Page, agent: Page) -> None:
 def difference(visitor: Page, agent: Page) -> float:
     """How unlike the two look: the share of pixels that differ clearly, 0 to 1."""
     agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
-    # What the visitor sees of us is no part of the page.
-    visitor.evaluate("document.querySelector('cobrowse-visitor').hidden = true")
+    # What the visitor sees of us is no part of the page. It comes a moment after the session does.
+    visitor.locator("cobrowse-visitor").evaluate("(ours) => { ours.hidden = true; }")
     page = Image.open(io.BytesIO(visitor.screenshot())).convert("L")
     copy_of_it = agent.locator("#screen").screenshot()
     copy = Image.open(io.BytesIO(copy_of_it)).convert("L").resize(page.size)

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from tests.fidelity.case import Case
 from tests.fidelity.compare import differences, picture, snapshot, unlike
 
-PATIENCE_S: Final = 6.0
+PATIENCE_S: Final = 20.0
 # Where they are known to differ.
 BRIEFLY_S: Final = 0.4
 LOOK_AGAIN_MS: Final = 25

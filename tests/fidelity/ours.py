@@ -27,7 +27,7 @@ HIDE = """
   return !!ours;
 }
 """
-WAIT_S = 8.0
+WAIT_S = 20.0
 # Two names for the site, which then is two sites of one owner; canvases are shown.
 HOSTS = ("127.0.0.1", "localhost")
 SETTINGS = 'mask = "none"\ncanvas_fps = 5'

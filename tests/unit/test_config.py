@@ -38,6 +38,7 @@ keep_s = 60
 "shop.test" = "http://10.0.0.2"
 [relay]
 listen = "127.0.0.1:2"
+settings_listen = "127.0.0.1:3"
 public_url = "https://relay.test"
 store = "memory:"
 broker = "redis://127.0.0.1"

@@ -8,15 +8,20 @@ from collections.abc import AsyncIterator, Collection
 import pytest
 
 from relay import wire
+from relay.account import AccountSettings
+from relay.accounts.live import Accounts
+from relay.accounts.store import MemoryAccounts
 from relay.assets.memory import MemoryAssets
 from relay.auth import VisitorToken
 from relay.broker.redis import RedisBroker
 from relay.errors import Close, Refused, Unavailable
+from relay.groups import GroupsNow
 from relay.hub import Hub
 from relay.peer import LocalPeer
 from relay.records import Records
-from relay.registry import Caps, GroupRules
+from relay.registry import Caps
 from relay.session import Session, State
+from relay.settings import GroupSettings
 from relay.store import BadRecord, Record, StoreError
 from relay.store.memory import MemoryStore
 from tests.services import Service
@@ -57,9 +62,9 @@ class Side:
     def __init__(self, url: str, store: HeldStore) -> None:
         self.broker = RedisBroker(url)
         self.records = Records(store, 60)
-        self.hub = Hub(
-            store, self.broker, self.records, MemoryAssets(), {"12": GroupRules()}, Caps()
-        )
+        accounts = Accounts({"12": AccountSettings()}, MemoryAccounts())
+        groups = GroupsNow({"12": GroupSettings()}, accounts, b"")
+        self.hub = Hub(store, self.broker, self.records, MemoryAssets(), groups, Caps())
 
     async def start(self) -> LocalPeer:
         peer = self.hub.add_peer()

@@ -1,7 +1,7 @@
 // What the parts of the visitor script share on the page: the one global they are allowed, GLANCE.
 import type { MessageHandlers, Messages } from "./messages";
 import type { Op } from "./ops";
-import type { AccountSettings, Gesture, Page, Rules } from "./wire";
+import type { AccountSettings, Gesture, Page, Rules, Site } from "./wire";
 
 /** Who the visitor is, as the page or the site's cookies say. */
 export interface Identity {
@@ -16,7 +16,7 @@ export interface Config {
   /** Address of the visitor scripts, with a slash at the end: a path on this site, or whole. */
   base: string;
   group: string;
-  site: string;
+  site: Site;
   /** Absolute address of the visitor socket; "" for the one under base. */
   socket: string;
   identity: Identity;

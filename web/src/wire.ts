@@ -27,6 +27,9 @@ export interface Person {
 }
 
 /** What of the visitor's page stays with the visitor, beside what always does. */
+/** Which copy of the group's settings counts. */
+export type Site = "production" | "staging";
+
 export interface Rules {
   /** Hidden everywhere: nothing more, what is in form fields, or all text. */
   mask: "none" | "inputs" | "text";
@@ -72,8 +75,8 @@ export interface AccountSettings {
 }
 
 export type FromVisitor =
-  | { type: "start"; token: string; key: string; person: Person; terms: string }
-  | { type: "resume"; token: string; ticket: string }
+  | { type: "start"; token: string; key: string; person: Person; terms: string; site: Site }
+  | { type: "resume"; token: string; ticket: string; site: Site }
   | { type: "confirm"; ticket: string }
   | { type: "page"; page: Page }
   | { type: "stop" }

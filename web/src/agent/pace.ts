@@ -2,7 +2,7 @@
 // change itself; a page that never rests would have the agent's machine never rest either.
 
 /** Of a core, for changes over time. */
-const SHARE = 0.1;
+const SHARE = 0.08;
 /** Work that may be done ahead of that: what comes now and then is shown at once. */
 const CREDIT_MS = 60;
 /** A change is not held for longer, so no more than this is owed. */

@@ -6,7 +6,7 @@ import { type AgentShown, type Rules, TAKEN_OVER, type ToVisitor } from "../wire
 import { Capturing } from "./capturing";
 import { type Events, isErrorCode } from "./events";
 import { Link } from "./link";
-import { type Params, type Start, startFrom } from "./start";
+import { type Params, startFrom } from "./start";
 import { readTicket, writeTicket } from "./ticket";
 import { isShown, whenShown } from "./visible";
 
@@ -110,7 +110,9 @@ export class VisitorSession {
     this.state = "starting";
     this.stopAsked = false;
     this.capturing.load();
-    void this.link.open((token) => helloStart(token, start, terms));
+    const { key, person } = start;
+    const { site } = config;
+    void this.link.open((token) => ({ type: "start", token, key, person, terms, site }));
     return true;
   }
 
@@ -184,7 +186,8 @@ export class VisitorSession {
     this.noticeEnd();
     if (!ticket) return;
     if (!this.stopAsked) this.capturing.load();
-    void this.link.open((token) => ({ type: "resume", token, ticket }));
+    const { site } = this.internal.config;
+    void this.link.open((token) => ({ type: "resume", token, ticket, site }));
   }
 
   private onMessage(message: ToVisitor): void {
@@ -336,8 +339,4 @@ export class VisitorSession {
     if (this.state === "starting") this.state = "idle";
     this.continuedHere = false;
   }
-}
-
-function helloStart(token: string, start: Start, terms: string) {
-  return { type: "start", token, key: start.key, person: start.person, terms } as const;
 }

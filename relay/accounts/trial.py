@@ -1,0 +1,151 @@
+"""A page of the site, as harmless HTML: to try on it what a selector would hide."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import anyio.to_thread
+import httpx
+from bs4 import BeautifulSoup
+
+TIMEOUT_S: Final = 10.0
+MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
+MAX_SHEET_BYTES: Final = 1024 * 1024
+MAX_SHEETS: Final = 12
+MAX_REDIRECTS: Final = 5
+_NEVER: Final = (
+    "script", "noscript", "iframe", "frame", "object", "embed", "base", "meta", "template",
+    "portal", "fencedframe", "applet",
+)  # fmt: skip
+# What would fetch, lead away or run; a page without addresses looks nearly the same.
+_ADDRESS: Final = re.compile(
+    r"(?:on.*|src|srcset|srcdoc|href|xlink:href|action|formaction|background|poster|data|ping|"
+    r"target|autofocus|nonce|integrity|http-equiv|style)\Z",
+    re.IGNORECASE,
+)
+
+
+class TrialError(Exception):
+    """A page that cannot be shown; says why to who asked for it."""
+
+
+class Trial:
+    """Args: sites: URL of each site behind the proxy, by the host that visitors know, or ""."""
+
+    def __init__(self, sites: Mapping[str, str]) -> None:
+        self._sites = sites
+
+    @property
+    def origins(self) -> list[str]:
+        """Of whose pages there is a choice."""
+        return sorted({_origin(url) for url in self._sites.values()})
+
+    async def page(self, url: str) -> str:
+        """Raises: TrialError."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._client() as client:
+                address, body, charset = await self._get(client, self._site_of(url))
+                soup = await anyio.to_thread.run_sync(_parse, body, charset)
+                sheets = await self._sheets(client, soup, address)
+                return await anyio.to_thread.run_sync(_harmless, soup, sheets)
+        except TimeoutError as error:
+            raise TrialError(f"The site gave no page within {TIMEOUT_S:.0f} seconds.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TrialError(f"The site gave no page: {type(error).__name__}.") from error
+        except RecursionError as error:
+            raise TrialError("The page is nested too deep.") from error
+
+    def _client(self) -> httpx.AsyncClient:
+        # Neither this machine's proxies nor its .netrc: nothing of ours goes along.
+        return httpx.AsyncClient(trust_env=False, headers={"Accept": "text/html,*/*;q=0.1"})
+
+    def _site_of(self, url: str) -> str:
+        """The address at the site itself. Raises: TrialError for any other host."""
+        if not self._sites:
+            raise TrialError("The config file names no site: set `origin` in [proxy].")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise TrialError("This is no address.") from None
+        host = parts.hostname or ""
+        names = {host, f"{host}:{port}"}
+        for known, site in self._sites.items():
+            if parts.scheme in ("http", "https") and (
+                (known and known in names) or _origin(site) == _origin(url)
+            ):
+                origin = urlsplit(site)
+                path = parts.path or "/"
+                return urlunsplit((origin.scheme, origin.netloc, path, parts.query, ""))
+        raise TrialError(
+            f"Only pages of the sites behind the proxy can be tried: {', '.join(self.origins)}."
+        )
+
+    async def _get(self, client: httpx.AsyncClient, url: str) -> tuple[str, bytes, str]:
+        """Address, body and charset of a page. Raises: TrialError, httpx's own."""
+        for _ in range(MAX_REDIRECTS + 1):
+            async with client.stream("GET", url) as response:
+                if response.has_redirect_location:
+                    url = self._site_of(urljoin(url, response.headers["location"]))
+                    continue
+                kind = response.headers.get("content-type", "").partition(";")[0].strip()
+                if kind not in ("text/html", "application/xhtml+xml", ""):
+                    raise TrialError(f"This is no page, but {kind[:60]}.")
+                body = await _read(response, MAX_PAGE_BYTES)
+                return url, body, response.charset_encoding or ""
+        raise TrialError("The site leads from one address to the next, without an end.")
+
+    async def _sheets(
+        self, client: httpx.AsyncClient, soup: BeautifulSoup, address: str
+    ) -> list[str]:
+        """The page's style sheets, as far as they are the sites' own."""
+        found = []
+        for link in soup.select("link[rel~=stylesheet][href]")[:MAX_SHEETS]:
+            try:
+                url = self._site_of(urljoin(address, str(link["href"])))
+                async with client.stream("GET", url) as response:
+                    if response.status_code == 200:
+                        sheet = await _read(response, MAX_SHEET_BYTES)
+                        found.append(sheet.decode(response.charset_encoding or "utf-8", "replace"))
+            except (TrialError, httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError):
+                continue
+        return found
+
+
+async def _read(response: httpx.Response, cap_bytes: int) -> bytes:
+    """Raises: TrialError, httpx's own."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes(65_536):
+        body += chunk
+        if len(body) > cap_bytes:
+            raise TrialError(f"The page is larger than {cap_bytes // 1024 // 1024} MB.")
+    return bytes(body)
+
+
+def _parse(body: bytes, charset: str) -> BeautifulSoup:
+    return BeautifulSoup(body, "lxml", from_encoding=charset or None)
+
+
+def _harmless(soup: BeautifulSoup, sheets: list[str]) -> str:
+    for element in soup(list(_NEVER)):
+        element.decompose()
+    for element in soup.select("link"):
+        element.decompose()
+    for element in soup(True):
+        for name in [name for name in element.attrs if _ADDRESS.match(name)]:
+            value = element.attrs.pop(name)
+            # Selectors may ask for them, and a policy keeps what they name from being fetched.
+            if name.lower() in ("style", "href", "action") and "javascript:" not in str(value):
+                element[name] = value
+    for text in sheets:
+        style = soup.new_tag("style")
+        style.string = text.replace("</", "<\\/")
+        (soup.head or soup.html or soup).append(style)
+    return str(soup)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
