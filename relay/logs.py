@@ -29,5 +29,5 @@ def set_up(style: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("alembic", "aiosqlite", "sqlalchemy", "uvicorn.error", "websockets"):
+    for noisy in ("alembic", "aiosqlite", "httpx", "sqlalchemy", "uvicorn.error", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,5 +1,6 @@
 """The settings page: log in, edit the staging copy, try it, publish it, bring versions back."""
 
+import hashlib
 import hmac
 import re
 import time
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from relay.account import AccountSettings
 from relay.accounts import forms
 from relay.accounts.admins import LOGIN_LIFETIME_S, Admin, Admins
 from relay.accounts.live import Accounts, Conflict, Fixed
@@ -40,8 +42,8 @@ _POLICY: Final = (
     "frame-ancestors 'none'"
 )
 _PREVIEW_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 _DONE: Final = {
     "saved": "Saved for staging. Visitors of the production site get it when you publish it.",
@@ -93,7 +95,6 @@ class SettingsPages:
     ) -> None:
         self.accounts, self.admins = accounts, admins
         self._store, self._trial, self._visitors = store, trial, visitors
-        self._previews: dict[tuple[str, str], dict[str, Any]] = {}
         self._templates = Environment(loader=PackageLoader("relay"), autoescape=select_autoescape())
         self._templates.filters |= {"when": _when, "code": _code}
 
@@ -121,7 +122,7 @@ class SettingsPages:
             Route(f"{group}/trial", to(kind.trial), methods=post),
             Route(f"{group}/preview", to(kind.prepare), methods=post),
             Route(f"{group}/preview/", to(kind.preview)),
-            Route(f"{group}/preview/{{name}}", to(kind.previewed)),
+            Route(f"{group}/preview/{{token}}/{{name}}", to(kind.previewed)),
         ]
 
     # -- logging in ------------------------------------------------------------------------------
@@ -332,27 +333,41 @@ class SettingsPages:
         filled = forms.read(await _form(request))
         if filled.account is None:
             return JSONResponse({"problems": dict(filled.problems)}, 400)
-        if len(self._previews) > 200:
-            self._previews.clear()
-        key = (request.path_params["group"], request.cookies[COOKIE])
-        account = msgspec.structs.replace(
-            filled.account, button=msgspec.structs.replace(filled.account.button, shown=True)
-        )
-        self._previews[key] = public(account)
+        await self._keep_preview(request, filled.account)
         return JSONResponse({})
 
     @_for_admins
     async def preview(self, request: Request, _: Admin) -> Response:
-        group = request.path_params["group"]
-        return self._page("settings_preview.html", 200, policy=_PREVIEW_POLICY, group=group)
+        group, token = request.path_params["group"], self._preview_token(request)
+        if not await self._store.secret(_preview_name(group, token)):
+            await self._keep_preview(request, self.accounts.current(group).staging)
+        return self._page(
+            "settings_preview.html", 200, policy=_PREVIEW_POLICY, group=group, token=token
+        )
 
-    @_for_admins
-    async def previewed(self, request: Request, _: Admin) -> Response:
-        """The visitor's real scripts, with the settings of the form."""
-        group, name = request.path_params["group"], request.path_params["name"]
+    async def _keep_preview(self, request: Request, account: AccountSettings) -> None:
+        """Where each relay finds it."""
+        name = _preview_name(request.path_params["group"], self._preview_token(request))
+        text = msgspec.json.encode(public(account)).decode()
+        await self._store.keep_secret(name, text, time.time() + LOGIN_LIFETIME_S)
+
+    def _preview_token(self, request: Request) -> str:
+        return self.admins.form_token("preview:" + request.cookies.get(COOKIE, ""))
+
+    async def previewed(self, request: Request) -> Response:
+        """The visitor's real scripts, with the settings of the form.
+
+        They ask without cookies: who knows the token may see what visitors will see.
+        """
+        group, token, name = (request.path_params[n] for n in ("group", "token", "name"))
+        try:
+            kept = await self._store.secret(_preview_name(group, token))
+        except StoreError:
+            kept = ""
+        if not kept:
+            return PlainTextResponse("There is no such preview.\n", 404)
         if name == "settings":
-            account = self._previews.get((group, request.cookies[COOKIE]))
-            return JSONResponse(account or public(self.accounts.current(group).staging))
+            return Response(kept, media_type="application/json")
         if name == "tag.js":
             base = str(request.url.replace(query=""))[: -len(name)]
             config = {
@@ -395,6 +410,10 @@ class SettingsPages:
 
 
 _FIXED: Final = "The settings of this group stand in the config file: change them there."
+
+
+def _preview_name(group: str, token: str) -> str:
+    return f"preview:{hashlib.sha256(f'{group}:{token}'.encode()).hexdigest()}"
 
 
 def _is_own(request: Request) -> bool:

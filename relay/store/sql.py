@@ -21,7 +21,7 @@ from relay import wire
 from relay.accounts.sql import SqlAccounts
 from relay.session import Attendance, Saved
 from relay.store import BadRecord, Record, StoreError
-from relay.store.tables import agents, sessions, spent
+from relay.store.tables import agents, secrets, sessions, spent
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,8 @@ class SqlStore:
     async def expire(self, before: float) -> int:
         old = sa.select(sessions.c.id).where(sessions.c.ended < before)
         async with self._transaction() as connection:
-            await connection.execute(sa.delete(spent).where(spent.c.expires < int(time.time())))
+            for table in (spent, secrets):
+                await connection.execute(sa.delete(table).where(table.c.expires < int(time.time())))
             await connection.execute(sa.delete(agents).where(agents.c.session_id.in_(old)))
             result = await connection.execute(sa.delete(sessions).where(sessions.c.ended < before))
             return result.rowcount

@@ -5,7 +5,9 @@ import { showTrial } from "./trial";
 const DELAY_MS = 250;
 
 interface PreviewWindow extends Window {
-  GLANCE?: { Cobrowse?: { Visitor?: { showTerms(params: object): void } } };
+  GLANCE?: {
+    Cobrowse?: { Visitor?: { showButton(shown: boolean): void; showTerms(params: object): void } };
+  };
 }
 
 function find<T extends HTMLElement>(id: string): T {
@@ -80,7 +82,13 @@ addEventListener("beforeunload", (event) => {
 
 // -- the preview -------------------------------------------------------------------------------------
 
+const visitor = () => (preview.contentWindow as PreviewWindow | null)?.GLANCE?.Cobrowse?.Visitor;
+// In a frame nothing of ours is shown before somebody asks for it.
+const showButton = () => visitor()?.showButton(true);
 let ready: Promise<void> = Promise.resolve();
+
+if (preview.contentDocument?.readyState === "complete") showButton();
+preview.addEventListener("load", showButton);
 
 function showPreview(): Promise<void> {
   ready = ready.then(async () => {
@@ -105,7 +113,7 @@ function showPreview(): Promise<void> {
 
 find("show-terms").addEventListener("click", async () => {
   await ready;
-  (preview.contentWindow as PreviewWindow | null)?.GLANCE?.Cobrowse?.Visitor?.showTerms({});
+  visitor()?.showTerms({});
 });
 
 // -- what is tried ------------------------------------------------------------------------------------
