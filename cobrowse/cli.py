@@ -124,7 +124,7 @@ def _relay(arguments: argparse.Namespace) -> None:
 def _settings_commands(commands: Any) -> None:
     settings = commands.add_parser(
         "settings",
-        help="account settings: export, import, publish, and who may change them",
+        help="account settings, and who may change them",
         epilog="examples:\n  cobrowse settings export > settings.toml\n"
         "  cobrowse settings import settings.toml --publish\n"
         "  cobrowse settings bring-back 3\n"

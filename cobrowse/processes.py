@@ -46,13 +46,26 @@ class Processes:
     def __init__(self) -> None:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, command: Sequence[str], log: Path | None = None) -> None:
-        """Args: log: file for what it prints, in place of our own output."""
+    def start(
+        self, name: str, command: Sequence[str], log: Path | None = None, told: str = ""
+    ) -> None:
+        """
+        Args:
+            log: file for what it prints, in place of our own output.
+            told: what it finds on its standard input.
+        """
         with contextlib.ExitStack() as files:
             output = files.enter_context(log.open("wb")) if log else None
-            self._children[name] = subprocess.Popen(
-                [sys.executable, *command], stdout=output, preexec_fn=_die_with_parent
+            child = subprocess.Popen(
+                [sys.executable, *command],
+                stdin=subprocess.PIPE if told else None,
+                stdout=output,
+                preexec_fn=_die_with_parent,
             )
+            self._children[name] = child
+            if told and child.stdin:
+                child.stdin.write(told.encode())
+                child.stdin.close()
 
     def wait_ready(self, host: str, port: int, name: str) -> None:
         """Until a part accepts connections. Raises: StartError when it ends or takes too long."""

@@ -4,7 +4,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import proxy_addon
 import proxy_addon.settings as proxy_conf
@@ -22,9 +22,9 @@ DEMO_COOKIES: Final = {
     "email": "customer_mail",
 }
 # Visitors see the start button, and agents what visitors type, secrets aside.
-# The desk is at localhost: another site than the relay's, and allowed to show the viewer.
+# CRM and chat are at localhost: other sites than the bank and the relay, and trusted by both.
 DEMO_SETTINGS: Final = (
-    'mask = "none"\ncanvas_fps = 2\nbutton = { shown = true }\nembed_origins = ["localhost"]'
+    'mask = "none"\ncanvas_fps = 2\nbutton = { shown = true }\ntrusted_domains = ["localhost"]'
 )
 _MITMDUMP: Final = "import sys; from mitmproxy.tools.main import mitmdump; sys.exit(mitmdump())"
 
@@ -48,10 +48,16 @@ def demo(listen: str | None, relay_listen: str | None) -> None:
     """The same in front of the embedded site. Raises: as up()."""
     path = config.own_file("demo", DEMO_COOKIES, DEMO_SETTINGS)
     with running() as processes:
-        port, desk = _free_port(), _free_port()
-        processes.start("the demo site", ["-m", "cobrowse.demo.site", str(port), str(desk)])
+        port, support = _free_port(), _free_port()
+        settings = config.load(path)[1]
+        group, values = next(iter(settings.groups.items()))
+        relay_url = _relay_url(settings, relay_listen)
+        arguments = [str(port), str(support), relay_url, group, AGENT]
+        processes.start(
+            "the demo site", ["-m", "cobrowse.demo.site", *arguments], told=f"{values.api_key}\n"
+        )
         processes.wait_ready("127.0.0.1", port, "the demo site")
-        _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen, desk)
+        _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen, support)
 
 
 def start(
@@ -71,20 +77,25 @@ def _run(
     origin: str,
     listen: str | None,
     relay_listen: str | None,
-    desk: int | None = None,
+    support: int | None = None,
 ) -> None:
-    """desk: port of the demo's desk."""
+    """support: port of the demo's support centre."""
     proxy_settings, relay_settings = config.load(path)
     at = split_listen(listen or proxy_settings.proxy.listen)
     relay_at = split_listen(relay_listen or relay_settings.relay.listen)
     check_free(*at, "--listen")
     check_free(*relay_at, "--relay-listen")
     start(processes, path, origin, at, relay_at)
-    relay_url = relay_settings.relay.url()
-    if relay_listen and not relay_settings.relay.public_url:
-        relay_url = f"http://{_address(*relay_at)}"
-    _announce(path, f"http://{_address(*at)}/", relay_url, relay_settings, desk)
+    relay_url = _relay_url(relay_settings, relay_listen)
+    _announce(path, f"http://{_address(*at)}/", relay_url, relay_settings, support)
     processes.wait()
+
+
+def _relay_url(settings: relay_conf.Settings, relay_listen: str | None) -> str:
+    """Where agents reach the relay."""
+    if relay_listen and not settings.relay.public_url:
+        return f"http://{_address(*split_listen(relay_listen))}"
+    return settings.relay.url()
 
 
 def start_relay(processes: Processes, path: str, at: tuple[str, int], origin: str = "") -> None:
@@ -127,7 +138,7 @@ def _announce(
     visitor_url: str,
     relay_url: str,
     settings: relay_conf.Settings,
-    desk: int | None,
+    support: int | None,
 ) -> None:
     print(f"\n  Visitor  {visitor_url}")
     for group, group_settings in settings.groups.items():
@@ -136,8 +147,8 @@ def _announce(
             key = make_login_key(group, AGENT, group_settings.api_key, expiry)
             query = f"partnerid={group}&partneruserid={AGENT}&loginkey={key}"
             print(f"  Agent    {relay_url}/console?{query}")
-            if desk is not None:
-                print(f"  Desk     http://localhost:{desk}/#{query}&relay={quote(relay_url)}")
+    if support is not None:
+        print(f"  CRM      http://localhost:{support}/")
     shown = path.replace(str(Path.home()), "~", 1)
     print(f"  Config   {shown}\n\nPress Ctrl-C to stop.", flush=True)
 

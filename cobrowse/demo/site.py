@@ -1,6 +1,6 @@
 """Nordhaven Savings Bank: full page loads, odd charsets, files behind a login, a strict policy.
 
-Run it alone with `python -m cobrowse.demo.site PORT`.
+Run it alone with `python -m cobrowse.demo.site PORT`; with what belongs to it as up.demo() does.
 """
 
 import gzip
@@ -9,6 +9,7 @@ import secrets
 import sys
 import threading
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ from string import Template
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
-from cobrowse.demo.desk import Desk
+from cobrowse.demo.support import Account, Support
 
 SESSION: Final = "NBSESSION"
 STRICT_POLICY: Final = (
@@ -57,6 +58,8 @@ class Bank(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "NordhavenWeb/2.1"
     logins: set[str] = set()
+    # Where its customers chat with it; "": nowhere.
+    chat_url = ""
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -102,8 +105,14 @@ class Bank(BaseHTTPRequestHandler):
         frame = FOLDER.joinpath("pages", "frame.html").read_text("utf-8")
         door = ("logout", "Log out") if self._logged_in() else ("login", "Log in")
         title, _, main = text.partition("\n")
+        chat = f'<A HREF="{self.chat_url}" TARGET="chat" REL="opener">Chat with us</A>'
         whole = Template(frame).substitute(
-            charset=page.charset, title=title, main=main, door=door[0], door_text=door[1]
+            charset=page.charset,
+            title=title,
+            main=main,
+            door=door[0],
+            door_text=door[1],
+            chat=chat if self.chat_url else "",
         )
         self._send(whole.encode(page.charset), "text/html", page.headers)
 
@@ -167,10 +176,32 @@ def create_server(port: int, handler: type[BaseHTTPRequestHandler] = Bank) -> Th
     return ThreadingHTTPServer(("127.0.0.1", port), handler)
 
 
+def support_of(relay: str, group: str, user: str, api_key: str) -> type[Support]:
+    """The support centre of the bank's customers."""
+    known = [(login, customer_of(login)) for login in ("renee", "niels", "lise", "max")]
+    customers = tuple(
+        (who["customer_no"], who["customer_name"].title(), login) for login, who in known
+    )
+    account = Account(relay, group, user, api_key, customers)
+    return type("SupportOfGroup", (Support,), {"account": account})
+
+
+def main(arguments: Sequence[str]) -> None:
+    """PORT of the bank; PORT of the support centre, URL of the relay, group and user id.
+
+    The API key is the first line of standard input: command lines are everybody's to read.
+    """
+    if arguments[1:]:
+        port, relay, group, user = arguments[1:5]
+        support = support_of(relay, group, user, sys.stdin.readline().strip())
+        server = create_server(int(port), support)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        Bank.chat_url = f"http://localhost:{port}/chat"
+    create_server(int(arguments[0])).serve_forever()
+
+
 if __name__ == "__main__":
     try:
-        site, desk = (int(port) for port in sys.argv[1:3])
-        threading.Thread(target=create_server(desk, Desk).serve_forever, daemon=True).start()
-        create_server(site).serve_forever()
+        main(sys.argv[1:])
     except KeyboardInterrupt:
         pass
