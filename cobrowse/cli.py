@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 
 import proxy_addon
+from certs.authority import AUTHORITY_FILE, CERTIFICATE_FILE, authority, leaf
+from certs.trust import steps
 from cobrowse import accounts, config, loginkeys, records, up
 from cobrowse.processes import StartError
 from relay.errors import SetupError
@@ -20,14 +22,17 @@ EPILOG: Final = """examples:
   cobrowse demo                                  try it: a small bank, the proxy and the relay
   cobrowse up --origin http://legacy.example     put it in front of a site
   cobrowse loginkey --group 12345 --user anna    make an agent's credential
-  mitmdump -s $(cobrowse addon) --mode reverse:http://legacy.example \\
-      --set block_global=false --set cobrowse_config=cobrowse.toml
+  cobrowse browse https://shop.example           try it on anybody's site
 """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. Ends the process with status 2 and one line for what the user can mend."""
-    arguments = _parser().parse_args(argv)
+    given, extra = _split(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    arguments = parser.parse_args(given, argparse.Namespace(extra=extra))
+    if extra and arguments.run is not _browse:
+        parser.error(f"unrecognized arguments: {' '.join(['--', *extra])}")
     try:
         arguments.run(arguments)
     except (config.ConfigError, StartError, SetupError, ValueError) as error:
@@ -51,10 +56,43 @@ def _parser() -> argparse.ArgumentParser:
     in_front = commands.add_parser("up", help="the proxy in front of a site, and the relay")
     in_front.add_argument("--origin", metavar="URL", help="the site, over the config file's")
     in_front.add_argument("--config", metavar="FILE", help="cobrowse.toml (see docs/config.md)")
-    in_front.set_defaults(run=lambda a: up.up(a.config, a.origin, a.listen, a.relay_listen))
+    in_front.add_argument(
+        "--forward", action="store_true", help="a proxy for browsers, in front of many sites"
+    )
+    _include_option(in_front)
+    in_front.set_defaults(run=_up)
     for command in (demo, in_front):
         command.add_argument("--listen", metavar="HOST:PORT", help="where visitors come in")
         command.add_argument("--relay-listen", metavar="HOST:PORT", help="where the relay listens")
+
+    browse = commands.add_parser(
+        "browse",
+        help="open anybody's page in a browser that goes through the proxy",
+        epilog="examples:\n  cobrowse browse https://shop.example/\n"
+        "  cobrowse browse shop.example --include login.example -- --window-size=1280,800\n\n"
+        "what stands behind -- are further arguments of the browser",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    browse.add_argument("url", metavar="URL")
+    _include_option(browse)
+    browse.add_argument("--browser", metavar="PATH", help="Chromium, Chrome or Edge")
+    browse.add_argument("--config", metavar="FILE", help="cobrowse.toml")
+    browse.set_defaults(run=_browse)
+
+    certs = commands.add_parser(
+        "certs",
+        help="make a development authority, and say how to trust it",
+        epilog="examples:\n  cobrowse certs --host shop.example --host '*.shop.example'\n"
+        "  cobrowse certs --host shop.example --relay relay.example",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    certs.add_argument(
+        "--host", metavar="HOST", action="append", help="that it is for; more may be given"
+    )
+    certs.add_argument("--relay", metavar="HOST", help="make a certificate for the relay, too")
+    certs.add_argument("--out", metavar="DIR", help="folder; not given, below the data folder")
+    certs.add_argument("--config", metavar="FILE", help="cobrowse.toml")
+    certs.set_defaults(run=_certs)
 
     relay = commands.add_parser("relay", help="the relay alone")
     relay.add_argument("--config", metavar="FILE", default="", help="cobrowse.toml")
@@ -108,6 +146,50 @@ def _parser() -> argparse.ArgumentParser:
     addon = commands.add_parser("addon", help="print the addon's path, for mitmdump -s")
     addon.set_defaults(run=lambda _: print(Path(proxy_addon.__file__).with_name("addon.py")))
     return parser
+
+
+def _include_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--include",
+        metavar="HOST",
+        action="append",
+        help="also open this host, as shop.test or *.shop.test; more may be given",
+    )
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    if arguments.include and not arguments.forward:
+        raise StartError("--include goes with --forward")
+    include = (arguments.include or []) if arguments.forward else None
+    up.up(arguments.config, arguments.origin, arguments.listen, arguments.relay_listen, include)
+
+
+def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our arguments, and those behind "--", which are another program's."""
+    at = list(given).index("--") if "--" in given else len(given)
+    return list(given[:at]), list(given[at + 1 :])
+
+
+def _browse(arguments: argparse.Namespace) -> None:
+    a = arguments
+    up.browse(a.url, a.config, a.include or [], a.browser, a.extra)
+
+
+def _certs(arguments: argparse.Namespace) -> None:
+    path = arguments.config or config.own_file()
+    proxy, relay = config.load(path)
+    folder = Path(arguments.out).expanduser() if arguments.out else relay.data_dir() / "certs"
+    hosts = [pattern.partition("/")[0] for pattern in proxy.proxy.include]
+    hosts += [*(arguments.host or ()), *filter(None, [arguments.relay])]
+    made = authority(folder, [host.strip("[]") for host in hosts])
+    ends = made.certificate.not_valid_after_utc
+    print(f"Authority    {folder / CERTIFICATE_FILE}, good until {ends:%Y-%m-%d} for")
+    print(f"             {', '.join(hosts)}")
+    print(f"Its key      {folder / AUTHORITY_FILE}: keep it to yourself")
+    if arguments.relay:
+        signed = leaf(made, [arguments.relay], folder / "relay.pem")
+        print(f'The relay    [relay] cert = "{signed}"')
+    print(f"\n{steps(folder / CERTIFICATE_FILE)}", end="")
 
 
 def _relay(arguments: argparse.Namespace) -> None:

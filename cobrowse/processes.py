@@ -83,6 +83,12 @@ class Processes:
             self._raise_if_one_ended()
             time.sleep(_POLL_S * 4)
 
+    def wait_for(self, other: subprocess.Popen[bytes]) -> None:
+        """Until another program ends by itself. Raises: as wait()."""
+        while other.poll() is None:
+            self._raise_if_one_ended()
+            time.sleep(_POLL_S * 4)
+
     def pid(self, name: str) -> int:
         return self._children[name].pid
 

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,8 +10,11 @@ from urllib.parse import urlsplit
 import proxy_addon
 import proxy_addon.settings as proxy_conf
 import relay.settings as relay_conf
-from cobrowse import config
+from certs.authority import CERTIFICATE_FILE, authority, load
+from cobrowse import config, forwarding
+from cobrowse.forwarding import Forward
 from cobrowse.processes import Processes, StartError, check_free, running
+from proxy_addon.forward import Hosts
 from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
 from relay.settings import split_listen
 
@@ -29,13 +33,24 @@ DEMO_SETTINGS: Final = (
 _MITMDUMP: Final = "import sys; from mitmproxy.tools.main import mitmdump; sys.exit(mitmdump())"
 
 
-def up(path: str | None, origin: str | None, listen: str | None, relay_listen: str | None) -> None:
+def up(
+    path: str | None,
+    origin: str | None,
+    listen: str | None,
+    relay_listen: str | None,
+    include: Sequence[str] | None = None,
+) -> None:
     """Stand in front of a site until interrupted. None: what the config file says.
 
+    Args: include: hosts, in forward mode; None in front of one site.
     Raises: ConfigError, StartError, SetupError, ValueError for what the user can mend.
     """
     path = path or config.own_file()
     settings = config.load(path)[0].proxy
+    if include is not None or settings.forward:
+        forward = forward_of(path, include or ())
+        with running() as processes:
+            _run(processes, path, "", listen, relay_listen, forward=forward)
     site = origin or settings.origin or next(iter(settings.origins.values()), "")
     parts = urlsplit(site)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -60,13 +75,58 @@ def demo(listen: str | None, relay_listen: str | None) -> None:
         _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen, support)
 
 
+def browse(
+    url: str, path: str | None, include: Sequence[str], browser: str | None, extra: Sequence[str]
+) -> None:
+    """Open a page of anybody's in a browser that goes through the proxy, until it is closed.
+
+    Args: include: further hosts. extra: further arguments of the browser.
+    Raises: as up().
+    """
+    path = path or config.own_file()
+    address, hosts = forwarding.site_of(url)
+    forward = forward_of(path, [*hosts, *include])
+    program = forwarding.find_browser(browser)
+    at, relay_at = ("127.0.0.1", _free_port()), ("127.0.0.1", _free_port())
+    with running() as processes:
+        start(processes, path, "", at, relay_at, forward)
+        proxy, pin = f"http://{_address(*at)}", load(forward.folder).pin
+        opened, profile = forwarding.open_browser(program, address, proxy, pin, extra)
+        relay_url = f"http://{_address(*relay_at)}"
+        with profile:
+            try:
+                _announce(path, "Page", address, relay_url, config.load(path)[1], None)
+                processes.wait_for(opened)
+            finally:
+                opened.terminate()
+                opened.wait()
+
+
+def forward_of(path: str, hosts: Sequence[str]) -> Forward:
+    """Forward mode with what a config file includes, and further hosts; makes its authority.
+
+    Raises: StartError, ValueError.
+    """
+    proxy, relay = config.load(path)
+    included = forwarding.include_of(hosts)
+    known = Hosts([*proxy.proxy.include, *included])
+    folder = relay.data_dir() / "certs"
+    authority(folder, [name.strip("[]") for name in known.names])
+    return Forward(included, folder)
+
+
 def start(
-    processes: Processes, path: str, origin: str, at: tuple[str, int], relay_at: tuple[str, int]
+    processes: Processes,
+    path: str,
+    origin: str,
+    at: tuple[str, int],
+    relay_at: tuple[str, int],
+    forward: Forward | None = None,
 ) -> None:
     """Start relay and proxy, and wait until both answer. Raises: StartError."""
     config.load(path)[1].secret()  # made before both look for it
     start_relay(processes, path, relay_at, origin)
-    start_proxy(processes, path, origin, at, relay_at)
+    start_proxy(processes, path, origin, at, relay_at, forward)
     processes.wait_ready(*relay_at, "the relay")
     processes.wait_ready(*at, "the proxy")
 
@@ -78,6 +138,7 @@ def _run(
     listen: str | None,
     relay_listen: str | None,
     support: int | None = None,
+    forward: Forward | None = None,
 ) -> None:
     """support: port of the demo's support centre."""
     proxy_settings, relay_settings = config.load(path)
@@ -85,9 +146,12 @@ def _run(
     relay_at = split_listen(relay_listen or relay_settings.relay.listen)
     check_free(*at, "--listen")
     check_free(*relay_at, "--relay-listen")
-    start(processes, path, origin, at, relay_at)
+    start(processes, path, origin, at, relay_at, forward)
     relay_url = _relay_url(relay_settings, relay_listen)
-    _announce(path, f"http://{_address(*at)}/", relay_url, relay_settings, support)
+    shown = ("Proxy", _address(*at)) if forward else ("Visitor", f"http://{_address(*at)}/")
+    _announce(path, *shown, relay_url, relay_settings, support)
+    if forward:
+        print(f"Trust {forward.folder / CERTIFICATE_FILE}: cobrowse certs says how.", flush=True)
     processes.wait()
 
 
@@ -105,28 +169,40 @@ def start_relay(processes: Processes, path: str, at: tuple[str, int], origin: st
 
 
 def start_proxy(
-    processes: Processes, path: str, origin: str, at: tuple[str, int], relay_at: tuple[str, int]
+    processes: Processes,
+    path: str,
+    origin: str,
+    at: tuple[str, int],
+    relay_at: tuple[str, int],
+    forward: Forward | None = None,
 ) -> None:
     """Start mitmdump with the addon, and do not wait for it."""
     proxy_settings, relay_settings = config.load(path)
     options = {
         "cobrowse_config": path,
         "confdir": str(relay_settings.data_dir() / "mitmproxy"),
-        # On by default, it would refuse every visitor from a public address.
-        "block_global": "false",
         # A line for each request is for debugging; the counts, warnings and errors still show.
         "flow_detail": "0",
         "termlog_verbosity": "alert",
     }
     if proxy_settings.proxy.relay == proxy_conf.ProxySettings().relay:
         options["cobrowse_relay"] = f"http://{_address(*_reachable(relay_at))}"
-    arguments = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
+    mode = "regular" if forward else f"reverse:{origin}"
+    pairs = []
+    if forward:
+        options |= {"confdir": str(forward.folder), "cobrowse_forward": "true"}
+        pairs = [("cobrowse_include", pattern) for pattern in forward.include]
+    else:
+        # On by default, it would refuse every visitor from a public address.
+        options["block_global"] = "false"
+    pairs += options.items()
+    arguments = [part for name, value in pairs for part in ("--set", f"{name}={value}")]
     processes.start(
         "the proxy",
         [
             *("-c", _MITMDUMP),
             *("-s", str(Path(proxy_addon.__file__).with_name("addon.py"))),
-            *("--mode", f"reverse:{origin}"),
+            *("--mode", mode),
             *("--listen-host", at[0], "--listen-port", str(at[1])),
             *arguments,
         ],
@@ -135,12 +211,13 @@ def start_proxy(
 
 def _announce(
     path: str,
-    visitor_url: str,
+    what: str,
+    address: str,
     relay_url: str,
     settings: relay_conf.Settings,
     support: int | None,
 ) -> None:
-    print(f"\n  Visitor  {visitor_url}")
+    print(f"\n  {what:<8} {address}")
     for group, group_settings in settings.groups.items():
         if group_settings.api_key:
             expiry = int(time.time()) + LOGIN_KEY_MAX_AGE_S - 60

@@ -8,10 +8,12 @@ import asyncio
 import logging
 import re
 import secrets
+import socket
+import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -19,11 +21,12 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
 from mitmproxy.log import ALERT
-from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, TransparentMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proxy_addon import (
     cookies,
+    forward,
     headers,
     identity,
     naming,
@@ -73,6 +76,12 @@ _ASSETS_COOKIE_BYTES: Final = 16
 _ASSETS_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
 
 
+# mitmproxy's names for them.
+_TLS_VERSIONS: Final = {"1.0": "TLS1", "1.1": "TLS1_1", "1.2": "TLS1_2", "1.3": "TLS1_3"}
+_OLD_CIPHERS: Final = "ALL:@SECLEVEL=0"
+RESOLVE_TIMEOUT_S: Final = 10.0
+
+
 class Cobrowse:
     """Splices the snippet into pages and hands the visitor paths to the relay."""
 
@@ -80,6 +89,8 @@ class Cobrowse:
         self.settings = settings.Settings()
         self.outcomes = Outcomes()
         self._filter = policy.PageFilter([], [])
+        # In forward mode: the hosts that are opened.
+        self._hosts: forward.Hosts | None = None
         self._sources: dict[str, dict[str, settings.CookieSource]] = {}
         self._keeper = Keeper(settings.AssetSettings())
         self._snippets: SnippetMaker | None = None
@@ -92,21 +103,30 @@ class Cobrowse:
     def load(self, loader: Loader) -> None:
         loader.add_option("cobrowse_config", str, "", "Path of cobrowse.toml.")
         loader.add_option("cobrowse_relay", str, "", "URL of the relay, over the config file's.")
+        loader.add_option("cobrowse_forward", bool, False, "As `forward` in the config file.")
+        loader.add_option(
+            "cobrowse_include", Sequence[str], [], "Further pages for `include` in forward mode."
+        )
 
     def configure(self, updated: set[str]) -> None:
-        if not {"cobrowse_config", "cobrowse_relay"} & updated:
+        if not any(name.startswith("cobrowse_") for name in updated):
             return
         try:
             loaded = settings.load(ctx.options.cobrowse_config)
             if ctx.options.cobrowse_relay:
                 proxy = msgspec.structs.replace(loaded.proxy, relay=ctx.options.cobrowse_relay)
                 loaded = msgspec.structs.replace(loaded, proxy=proxy)
+            include = [*loaded.proxy.include, *ctx.options.cobrowse_include]
+            is_forward = loaded.proxy.forward or ctx.options.cobrowse_forward
+            self._hosts = forward.Hosts(include) if is_forward else None
+            if is_forward and not loaded.proxy.auth:
+                _check_listeners()
         except (settings.SettingsError, ValueError) as error:
             raise exceptions.OptionsError(  # type: ignore[no-untyped-call, unused-ignore]
                 f"cobrowse: {error}"
             ) from error
         self.settings = loaded
-        self._filter = policy.PageFilter(loaded.proxy.include, loaded.proxy.exclude)
+        self._filter = policy.PageFilter(include, loaded.proxy.exclude)
         self._keeper = Keeper(loaded.proxy.assets)
         self._sources = {group: of.cookies.sources() for group, of in loaded.groups.items()}
         self._relay_was_up_at = float("-inf")
@@ -132,6 +152,35 @@ class Cobrowse:
         # from _send_to_site, unless the user asked mitmproxy to keep it.
         self._keep_host = ctx.options.keep_host_header
         ctx.options.keep_host_header = True
+        self._set_options()
+
+    def _set_options(self) -> None:
+        """What the config file says of mitmproxy's own part."""
+        proxy = self.settings.proxy
+        options: dict[str, Any] = {}
+        if proxy.cert:
+            options["certs"] = [f"*={proxy.cert}"]
+        if proxy.origin_ca:
+            options["ssl_verify_upstream_trusted_ca"] = proxy.origin_ca
+        if proxy.origin_tls_min:
+            options["tls_version_server_min"] = _TLS_VERSIONS[proxy.origin_tls_min]
+            if proxy.origin_tls_min in ("1.0", "1.1"):
+                options["ciphers_server"] = _OLD_CIPHERS
+        if self._hosts is not None:
+            options |= {
+                "allow_hosts": self._hosts.patterns(),
+                "onboarding": False,
+                # Names that only the site's own certificate has are not ours to sign.
+                "upstream_cert": False,
+                **({"proxyauth": proxy.auth} if proxy.auth else {}),
+            }
+        try:
+            for name, value in options.items():
+                if name in ctx.options:
+                    setattr(ctx.options, name, value)
+        except exceptions.OptionsError as error:
+            logger.error("cobrowse: %s", error)
+            sys.exit(1)
 
     def done(self) -> None:
         if self._metrics is not None:
@@ -141,12 +190,40 @@ class Cobrowse:
 
     # -- requests --------------------------------------------------------------------------------
 
-    def server_connect(self, data: ServerConnectionHookData) -> None:
-        if isinstance(data.client.proxy_mode, ReverseMode) and data.server.address:
+    def server_connect(self, data: ServerConnectionHookData) -> Awaitable[None] | None:
+        if data.server.address is None:
+            return None
+        host = data.server.address[0]
+        if isinstance(data.client.proxy_mode, ReverseMode):
             # keep_host_header would send the visitor-facing name in the TLS handshake.
-            data.server.sni = data.server.sni or data.server.address[0]
+            data.server.sni = data.server.sni or host
+        elif self._hosts is not None and host not in self._hosts:
+            _, *relay = address_of(self.settings.proxy.relay)
+            if [*data.server.address[:2]] != relay:
+                return self._keep_to_public(data, host, data.server.address[1])
+        return None
+
+    async def _keep_to_public(self, data: ServerConnectionHookData, host: str, port: int) -> None:
+        """Nobody gets at what is behind this machine by a name that leads there."""
+        try:
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, TimeoutError, UnicodeError):
+            data.server.error = f"{host} cannot be found"
+            return
+        addresses = [str(address[4][0]) for address in found]
+        if not all(map(forward.is_public, addresses)):
+            logger.warning("cobrowse: refused: %s is no public address", host)
+            data.server.error = "private addresses are refused, unless include names them"
+            return
+        # What was looked at is what is connected to: a name may lead elsewhere the next time.
+        data.server.sni = data.server.sni or host
+        data.server.address = (addresses[0], port)
 
     def requestheaders(self, flow: HTTPFlow) -> Awaitable[None] | None:
+        if self._hosts is not None and not self._is_opened(flow.request):
+            return None  # plain http to somebody else
         # mitmproxy awaits what is awaitable; for the site's own requests that would be in vain.
         if ours := classify(flow.request.path, self.settings.proxy.prefix):
             # What another addon has refused already stays refused.
@@ -156,6 +233,11 @@ class Cobrowse:
         except Exception:
             self._let_go(flow)
         return None
+
+    def _is_opened(self, request: Request) -> bool:
+        """Where the browser's own name for the site is not asked for, the request's own counts."""
+        assert self._hosts is not None
+        return request.host in self._hosts or request.pretty_host in self._hosts
 
     def _let_go(self, flow: HTTPFlow) -> None:
         logger.exception("cobrowse: a request goes on untouched after an error of ours")
@@ -635,6 +717,19 @@ def _plain(status: int, text: str, content_type: str = "text/plain") -> Response
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def _check_listeners() -> None:
+    """Raises: ValueError for a listener that more than this machine reaches, without a password."""
+    for spec in ctx.options.mode:
+        mode = ProxyMode.parse(spec)
+        if isinstance(mode, ReverseMode | TransparentMode):
+            continue  # nobody can be asked there
+        if not forward.is_loopback(mode.listen_host(ctx.options.listen_host) or ""):
+            raise ValueError(
+                "in forward mode listen on 127.0.0.1, or set auth in [proxy], so that nobody else "
+                "goes out through this machine"
+            )
 
 
 addons = [Cobrowse()]

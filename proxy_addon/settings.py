@@ -4,6 +4,7 @@ Each key's default and meaning stand here once: docs/config.md and the errors ar
 """
 
 import os
+import re
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
@@ -113,6 +114,39 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         dict[str, str],
         Meta(description="Several sites: a table of visitor-facing host = URL of its origin."),
     ] = {}
+    cert: Annotated[
+        str,
+        Meta(
+            description="PEM file with the visitor-side certificate, its chain and its key. "
+            "Empty: mitmproxy signs one itself where visitors come by https."
+        ),
+    ] = ""
+    origin_ca: Annotated[
+        str,
+        Meta(description="PEM file of the authorities that sites are trusted by. Empty: public."),
+    ] = ""
+    origin_tls_min: Annotated[
+        Literal["", "1.0", "1.1", "1.2", "1.3"],
+        Meta(
+            description="Oldest TLS that is spoken with sites. `1.0` and `1.1` take the ciphers of "
+            "their time, too. Empty: mitmproxy's default."
+        ),
+    ] = ""
+    forward: Annotated[
+        bool,
+        Meta(
+            description="Forward or transparent mode: only the hosts of `include` are opened, all "
+            "others pass unread, and private addresses are refused unless they are in it. "
+            "`cobrowse up --forward` sets it."
+        ),
+    ] = False
+    auth: Annotated[
+        str,
+        Meta(
+            description="`user:password` that browsers must give in forward mode. Needed where "
+            "the proxy listens on more than this machine."
+        ),
+    ] = ""
     prefix: Annotated[
         str, Meta(description="Path reserved for the visitor scripts on every site.")
     ] = "/.cobrowse/"
@@ -157,6 +191,8 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if not (self.prefix.startswith("/") and self.prefix.endswith("/") and len(self.prefix) > 2):
             raise ValueError("prefix must begin and end with / and have a name between")
         _check_url("relay", self.relay, ("http", "https"))
+        if self.auth and not re.fullmatch(r"[^:\s]+:\S+", self.auth):
+            raise ValueError("auth must be user:password")
         if self.metrics_listen:
             host, _ = split_address("metrics_listen", self.metrics_listen)
             if not ip_address("127.0.0.1" if host == "localhost" else host).is_loopback:

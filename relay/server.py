@@ -308,6 +308,7 @@ def run(settings: Settings) -> None:
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=3,
+            ssl_certfile=settings.relay.cert or None,
             **more,
         )
 

@@ -61,6 +61,13 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str,
         Meta(description="host:port of the relay. `cobrowse up --relay-listen` overrides it."),
     ] = "127.0.0.1:8081"
+    cert: Annotated[
+        str,
+        Meta(
+            description="PEM file with the relay's certificate, its chain and its key, for https "
+            "and wss. Empty: plain http, for a load balancer in front, or this machine alone."
+        ),
+    ] = ""
     settings_listen: Annotated[
         str,
         Meta(
@@ -129,7 +136,8 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def url(self) -> str:
         """Where agents reach the relay, without a slash at the end."""
-        return self.public_url.rstrip("/") or f"http://{self.listen}"
+        scheme = "https" if self.cert else "http"
+        return self.public_url.rstrip("/") or f"{scheme}://{self.listen}"
 
 
 class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,11 @@ token_secret_file = "/tmp/secret"
 [proxy]
 listen = "127.0.0.1:1"
 origin = "http://a.test"
+cert = "visitor.pem"
+origin_ca = "ca.pem"
+origin_tls_min = "1.2"
+forward = true
+auth = "user:obviously-fake"
 prefix = "/_x/"
 relay = "http://127.0.0.1:2"
 direct_url = "wss://relay.test/visitor/socket"
@@ -38,6 +43,7 @@ keep_s = 60
 "shop.test" = "http://10.0.0.2"
 [relay]
 listen = "127.0.0.1:2"
+cert = "relay.pem"
 settings_listen = "127.0.0.1:3"
 public_url = "https://relay.test"
 store = "memory:"

@@ -1,0 +1,1 @@
+"""How development certificates are made. README.md says how to trust them, and how to stop."""

@@ -1,0 +1,113 @@
+"""Co-browsing on anybody's site: the proxy in forward mode, and a browser that goes through it."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from cobrowse.processes import StartError
+
+BROWSERS: Final = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+    "chrome",
+    "microsoft-edge",
+)
+_MAC: Final = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """The proxy in forward mode. include: further pages; folder: of the authority's files."""
+
+    include: list[str]
+    folder: Path
+
+
+def include_of(hosts: Sequence[str]) -> list[str]:
+    """Hosts as `include` has them. Raises: StartError."""
+    for host in hosts:
+        if "/" in host or not host:
+            raise StartError(f"--include takes a host, as shop.test or *.shop.test, not {host!r}")
+    return [f"{host}/*" for host in hosts]
+
+
+def site_of(url: str) -> tuple[str, list[str]]:
+    """An address to open, and the hosts that belong to it. Raises: StartError."""
+    whole = url if "://" in url else f"https://{url}"
+    try:
+        parts = urlsplit(whole)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if parts.scheme not in ("http", "https") or not host:
+        raise StartError(f"no address of a page: {url!r}")
+    is_name = not host.replace(".", "").isdigit() and ":" not in host
+    bare = host.removeprefix("www.")
+    return whole, [host] if not is_name or "." not in bare else [bare, f"*.{bare}"]
+
+
+def find_browser(given: str | None) -> str:
+    """Chromium, Chrome or Edge of this machine. Raises: StartError."""
+    if given:
+        found = shutil.which(given)
+        if not found:
+            raise StartError(f"there is no browser at {given}")
+        return found
+    for name in (*BROWSERS, *_MAC):
+        if found := shutil.which(name):
+            return found
+    for path in sorted(_playwrights(), reverse=True):
+        return str(path)
+    raise StartError("no Chromium was found: apt install chromium, or give --browser PATH")
+
+
+def _playwrights() -> Iterator[Path]:
+    base = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or "~/.cache/ms-playwright"
+    yield from Path(base).expanduser().glob("chromium-*/chrome-linux*/chrome")
+
+
+def open_browser(
+    browser: str, url: str, proxy: str, pin: str, extra: Sequence[str]
+) -> tuple[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]]:
+    """A browser with a profile of its own, which trusts one key and nothing else new.
+
+    Args: proxy: http://host:port. extra: further arguments.
+    Returns: its process, and the folder of its profile, to be removed when it has ended.
+    """
+    profile = tempfile.TemporaryDirectory(prefix="cobrowse-", ignore_cleanup_errors=True)
+    arguments = [
+        f"--user-data-dir={profile.name}",
+        f"--proxy-server={proxy}",
+        # Sites of this machine go through the proxy, too.
+        "--proxy-bypass-list=<-loopback>",
+        f"--ignore-certificate-errors-spki-list={pin}",
+        "--disable-quic",
+        "--no-first-run",
+        "--no-default-browser-check",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        # Chromium refuses to run as root with its sandbox.
+        *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        *extra,
+        url,
+    ]
+    try:
+        process = subprocess.Popen(
+            [browser, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except OSError as error:
+        profile.cleanup()
+        raise StartError(f"{browser} cannot be started: {error.strerror}") from error
+    return process, profile

@@ -1,0 +1,195 @@
+"""Anybody's site, by https: forward mode, and `cobrowse browse`."""
+
+import contextlib
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO
+
+import pytest
+import trustme
+from playwright.sync_api import Browser, Playwright, expect
+
+from certs.authority import load
+from cobrowse import up
+from cobrowse.processes import Processes
+from tests.browser.conftest import FLAGS, VIEWPORT, chromium_path
+from tests.browser.mirror import until, wait_for_equal_trees
+from tests.browser.visiting import RANDOM, start_session
+from tests.stack import Stack, config_text, free_port
+
+PAGE = b"""<!doctype html><meta charset=utf-8><title>Shop</title>
+<h1>Shop</h1><p id=text>something</p><a href=/next>next</a>"""
+
+
+class Shop(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(PAGE)))
+        self.send_header("Content-Security-Policy", "default-src 'none'; base-uri 'none'")
+        self.end_headers()
+        self.wfile.write(PAGE)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Site:
+    """port: of https. ca: file with the authority of its certificate."""
+
+    port: int
+    ca: Path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    ca = trustme.CA()
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(file))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost", "127.0.0.1", "elsewhere.example").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Site(server.server_address[1], file)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def config_of(folder: Path, site: Site) -> Path:
+    path = folder / "cobrowse.toml"
+    path.write_text(f'{config_text(folder)}\n[proxy]\norigin_ca = "{site.ca}"\n')
+    return path
+
+
+@dataclass(frozen=True)
+class Forward:
+    proxy: str
+    pin: str
+    stack: Stack
+
+
+@pytest.fixture(scope="module")
+def forward(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Forward]:
+    """Forward mode that opens localhost alone."""
+    path = str(config_of(tmp_path_factory.mktemp("forward"), site))
+    way = up.forward_of(path, ["localhost"])
+    at, relay_at = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
+    processes = Processes()
+    try:
+        up.start(processes, path, "", at, relay_at, way)
+        proxy = f"http://127.0.0.1:{at[1]}"
+        stack = Stack(f"https://localhost:{site.port}", f"http://127.0.0.1:{relay_at[1]}")
+        yield Forward(proxy, load(way.folder).pin, stack)
+    finally:
+        processes.stop()
+
+
+def test_a_session_on_a_site_by_https(
+    playwright: Playwright, browser: Browser, forward: Forward, site: Site, tmp_path: Path
+) -> None:
+    agent = browser.new_page(viewport=VIEWPORT)
+    through = playwright.chromium.launch_persistent_context(
+        str(tmp_path / "profile"),
+        executable_path=chromium_path(),
+        args=[*FLAGS, f"--ignore-certificate-errors-spki-list={forward.pin}"],
+        proxy={"server": forward.proxy, "bypass": "<-loopback>"},
+        viewport=VIEWPORT,
+    )
+    try:
+        visitor = through.pages[0]
+        response = visitor.goto(forward.stack.visitor_url)
+        assert response is not None
+        details = response.security_details()
+        assert details and details.get("issuer") == "cobrowse-proxy development authority"
+        agent.goto(forward.stack.agent_view(start_session(visitor, RANDOM)))
+        wait_for_equal_trees(visitor, agent)
+        visitor.evaluate("document.getElementById('text').textContent = 'else'")
+        visitor.click("a")
+        until(visitor, "GLANCE.Cobrowse.Visitor.inSession()")
+        expect(agent.locator("#url")).to_have_text(f"https://localhost:{site.port}/next")
+        wait_for_equal_trees(visitor, agent)
+        # What is not included passes unopened: its own certificate, which this browser refuses.
+        with pytest.raises(Exception, match="ERR_TUNNEL_CONNECTION_FAILED|ERR_PROXY"):
+            visitor.goto(f"https://127.0.0.1:{site.port}/")  # and private addresses do not pass
+    finally:
+        through.close()
+        agent.close()
+
+
+def read_until(output: IO[str], wanted: str) -> str:
+    said = ""
+    while wanted not in said:
+        line = output.readline()
+        assert line, f"it has ended: {said}"
+        said += line
+    return said
+
+
+@contextlib.contextmanager
+def browsing(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cobrowse", "browse", *arguments],
+        env={**os.environ, "XDG_DATA_HOME": str(folder / "data"), "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        yield process, read_until(process.stdout, "Ctrl-C")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        process.stdout.close()
+
+
+def test_browse_opens_a_page_in_one_command(
+    playwright: Playwright, browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    """And leaves neither a process nor the profile behind."""
+    flags = ["--headless=new", *FLAGS, "--remote-debugging-port=0"]
+    config = config_of(tmp_path, site)
+    with browsing(
+        tmp_path,
+        f"https://localhost:{site.port}/",
+        *("--config", str(config), "--browser", chromium_path(), "--", *flags),
+    ) as (_, said):
+        found = re.search(r"Agent +(\S+)", said)
+        assert found
+        profiles = list(tmp_path.glob("cobrowse-*"))
+        assert len(profiles) == 1
+        active = profiles[0] / "DevToolsActivePort"
+        deadline = time.monotonic() + 30
+        desk = browser.new_context(viewport=VIEWPORT)
+        agent = desk.new_page()
+        while not active.exists() or not active.read_text():
+            assert time.monotonic() < deadline, "the browser never came up"
+            agent.wait_for_timeout(50)
+        port = active.read_text().split()[0]
+        opened = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+        visitor = opened.contexts[0].pages[0]
+        until(visitor, "!!window.GLANCE?.Cobrowse?.Visitor")
+        key = start_session(visitor, RANDOM)
+        agent.goto(found[1])
+        with desk.expect_page() as joined:
+            agent.click(f"[aria-label='Join session {key}']")
+        agent = joined.value
+        expect(agent.locator("#title")).to_have_text("Shop")
+        wait_for_equal_trees(visitor, agent)
+        desk.close()
+    assert not list(tmp_path.glob("cobrowse-*"))
