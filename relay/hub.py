@@ -174,6 +174,7 @@ class Hub:
             person=merged(hello.person, token.identity, token.levels),
             started=time.time(),
             terms=hello.terms,
+            site=hello.site,
         )
         group = self._groups.rules(token.group, hello.site)
         session = Session(saved, time.monotonic(), group.limits, *group.for_session(saved.id))
@@ -200,9 +201,9 @@ class Hub:
     async def _continue(
         self, session: Session, peer: LocalPeer, token: VisitorToken, site: Site
     ) -> Session:
-        """A page goes on with a session, by the rules as they are now."""
-        group = self._groups.rules(token.group, site)
-        session.renew(group.limits, *group.for_session(session.saved.id))
+        """A page goes on with a session; what is to be hidden by now is hidden in it."""
+        rules, _, _ = self._groups.rules(token.group, site).for_session(session.saved.id)
+        session.tighten(rules)
         ticket, handover = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         session.offer(token.visitor, ticket, handover)
         await self._written(session)

@@ -263,7 +263,11 @@ class Registry:
             return session
         saved = record.saved
         saved.revision = (saved.revision // REVISIONS_AN_OWNER + 1) * REVISIONS_AN_OWNER
-        group = self._groups.rules(saved.group) if saved.group in self._groups else GroupRules()
+        group = (
+            self._groups.rules(saved.group, saved.site)
+            if saved.group in self._groups
+            else GroupRules()
+        )
         session = Session.restored(
             saved,
             record.seen,

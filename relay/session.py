@@ -13,6 +13,7 @@ from typing import Final, TypedDict
 import msgspec
 
 from relay import wire
+from relay.account import Site
 from relay.errors import Close
 from relay.replay import ReplayBuffer
 
@@ -20,6 +21,8 @@ KEYFRAME_GAP_S: Final = 10.0
 # An agent whose line was cut is taken for gone after this long: messages still wait for it.
 AGENT_GRACE_S: Final = 10.0
 MAX_AGENTS: Final = 50
+# Stands for the key of a session's files where it is written down.
+ASSETS_GIVEN: Final = "given"
 _TICKETS_KEPT: Final = 8
 _ATTENDANCES_KEPT: Final = 200
 
@@ -84,7 +87,9 @@ class Saved(msgspec.Struct, kw_only=True):
     """What a session is when its relay has died: enough for another to go on with it.
 
     tickets: digests of secrets, by the visitor's digest on each site: the first is confirmed, the
-    rest are offered. started: Unix seconds. revision: counted up each time it is kept.
+    rest are offered. started: Unix seconds. revision: counted up each time it is kept. site: which
+    copy of the group's settings it began with; rules: what these hid, and what pages added since;
+    of the assets only whether (ASSETS_GIVEN), as their key must not be written down.
     """
 
     id: str
@@ -100,6 +105,8 @@ class Saved(msgspec.Struct, kw_only=True):
     tickets: dict[str, list[str]] = {}
     handover: str = ""
     attendances: list[Attendance] = []
+    site: Site = "production"
+    rules: wire.Rules | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -231,6 +238,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._state_since = self._alive_at = self.began
+        self.tighten(self.rules)
 
     @classmethod
     def restored(
@@ -258,9 +266,16 @@ class Session:
                 session._agents[attendance.end] = _Agent(attendance, None, now)
         return session
 
-    def renew(self, limits: Limits, rules: wire.Rules, assets: str, pointer: bool) -> None:
-        """The group's settings may have changed: the visitor's next page goes by these."""
-        self.limits, self.rules, self.assets, self.pointer = limits, rules, assets, pointer
+    def tighten(self, rules: wire.Rules) -> None:
+        """Hide what these rules hide, and what was hidden before as well.
+
+        Nothing that the visitor began the session without becomes visible in it.
+        """
+        if self.saved.rules is not None:
+            rules = self.saved.rules.and_also(rules)
+        self.rules = rules
+        given = ASSETS_GIVEN if rules.assets else ""
+        self.saved.rules = msgspec.structs.replace(rules, assets=given)
 
     @property
     def place(self) -> tuple[str, str]:

@@ -89,7 +89,7 @@ class Start(msgspec.Struct, tag="start", frozen=True):
 class Resume(msgspec.Struct, tag="resume", frozen=True):
     """First message of a page that goes on with a session.
 
-    ticket: key, ".", secret. site: as in start: the rules that answer it are those of now.
+    ticket: key, ".", secret. site: as in start; what it hides is hidden from now on, too.
     """
 
     token: str
@@ -202,6 +202,22 @@ class Rules(msgspec.Struct, frozen=True):
     query: bool = False
     assets: str = ""
     canvas_fps: float = 0
+
+    def and_also(self, other: "Rules") -> "Rules":
+        """What hides all that either of the two hides, with the other's key for assets."""
+        return Rules(
+            mask=max(self.mask, other.mask, key=_MASKS.index),
+            selectors=list(dict.fromkeys([*self.selectors, *other.selectors])),
+            pages=list(dict.fromkeys([*self.pages, *other.pages])),
+            title=self.title or other.title,
+            query=self.query or other.query,
+            assets=other.assets if self.assets else "",
+            canvas_fps=min(self.canvas_fps, other.canvas_fps),
+        )
+
+
+# From what hides least to what hides most.
+_MASKS: Final = ("none", "inputs", "text")
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):
