@@ -159,7 +159,7 @@ def _written(kind: Kind, value: Any) -> Any:
         return [(row["selector"], row["label"]) for row in value]
     if kind == "lines":
         return "\n".join(value)
-    return f"{value:g}" if kind == "number" else value
+    return repr(value).removesuffix(".0") if kind == "number" else value
 
 
 def _meant(kind: Kind, value: Any) -> Any:

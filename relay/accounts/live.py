@@ -10,7 +10,14 @@ import msgspec
 
 from relay.account import AccountSettings, Site
 from relay.accounts.store import AccountStore, Draft, Entry, Version
-from relay.accounts.texts import BadSettings, Change, changes, from_toml, to_toml
+from relay.accounts.texts import (
+    MAX_TEXT_CHARACTERS,
+    BadSettings,
+    Change,
+    changes,
+    from_toml,
+    to_toml,
+)
 from relay.store import StoreError
 
 logger = logging.getLogger(__name__)
@@ -68,13 +75,22 @@ class Accounts:
     # -- reading ---------------------------------------------------------------------------------
 
     async def look(self) -> None:
-        """Read what others have changed. Raises: StoreError, BadSettings."""
+        """Read what others have changed.
+
+        Raises: StoreError; BadSettings for a group's that cannot be read, after all the others.
+        """
+        bad: BadSettings | None = None
         for group, (number, revision) in (await self._store.heads()).items():
             known = self._current.get(group)
             if known is None or self.is_fixed(group):
                 continue
             if (known.number, known.revision) != (number, revision):
-                self._current[group] = await self._read(group)
+                try:
+                    self._current[group] = await self._read(group)
+                except BadSettings as error:
+                    bad = error
+        if bad:
+            raise bad
 
     async def keep_current(self) -> None:
         """Look for ever. What was known counts on while the store is away."""
@@ -107,7 +123,7 @@ class Accounts:
     ) -> None:
         """Make these the staging copy. revision: of the draft that they were made from.
 
-        Raises: Conflict, Fixed, StoreError.
+        Raises: BadSettings for more than can be read again, Conflict, Fixed, StoreError.
         """
         before = await self._fresh(group)
         if before.revision != revision:
@@ -127,7 +143,7 @@ class Accounts:
             number=before.number + 1,
             at=time.time(),
             who=who,
-            note=" ".join(note.split())[:MAX_NOTE],
+            note=_line(note)[:MAX_NOTE],
             text=to_toml(before.staging),
         )
         differs = changes(before.published, before.staging)
@@ -151,13 +167,10 @@ class Accounts:
     async def _save(
         self, group: str, before: Current, account: AccountSettings, who: str, action: str
     ) -> None:
-        draft = Draft(
-            group=group,
-            revision=before.revision + 1,
-            at=time.time(),
-            who=who,
-            text=to_toml(account),
-        )
+        text = to_toml(account)
+        if len(text) > MAX_TEXT_CHARACTERS:
+            raise BadSettings("", f"longer than {MAX_TEXT_CHARACTERS:,} characters in all")
+        draft = Draft(group=group, revision=before.revision + 1, at=time.time(), who=who, text=text)
         entry = _entry(group, who, action, changes(before.staging, account))
         if not await self._store.save(draft, entry):
             raise Conflict
@@ -169,6 +182,10 @@ class Accounts:
             raise Fixed
         self._current[group] = await self._read(group)
         return self._current[group]
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _entry(group: str, who: str, action: str, differs: list[Change]) -> Entry:

@@ -74,16 +74,10 @@ class SqlAccounts:
             "who": draft.who,
             "settings": draft.text,
         }
-        statement = self._insert(drafts)
         if draft.revision == 1:
-            statement = statement.on_conflict_do_nothing()
-        else:
-            statement = statement.on_conflict_do_update(
-                index_elements=["group_id"],
-                set_={name: statement.excluded[name] for name in row if name != "group_id"},
-                where=drafts.c.revision == draft.revision - 1,
-            )
-        return await self._keep(statement, row, entry)
+            return await self._keep(self._insert(drafts).on_conflict_do_nothing(), row, entry)
+        before = (drafts.c.group_id == draft.group) & (drafts.c.revision == draft.revision - 1)
+        return await self._keep(sa.update(drafts).where(before), row, entry)
 
     async def note(self, entry: Entry) -> None:
         async with self._transaction() as connection:
@@ -116,6 +110,7 @@ class SqlAccounts:
             set_={one: statement.excluded[one] for one in ("value", "expires")},
         )
         async with self._transaction() as connection:
+            await connection.execute(sa.delete(secrets).where(secrets.c.expires <= time.time()))
             row = {"name": name, "value": value, "expires": expires}
             await connection.execute(statement, row)
 

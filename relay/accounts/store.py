@@ -1,11 +1,14 @@
 """How settings are kept: published versions, a draft for staging, who changed what, and secrets."""
 
 import time
-from typing import Protocol
+from collections import deque
+from typing import Final, Protocol
 
 import msgspec
 
 from relay.accounts.texts import Change
+
+MAX_ENTRIES: Final = 10_000
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,19 +71,19 @@ class AccountStore(Protocol):
         """What is kept under a name and has not expired; "" for nothing."""
 
     async def keep_secret(self, name: str, value: str, expires: float) -> None:
-        """Put a secret over the one before. expires: Unix seconds."""
+        """Put a secret over the one before; those that have expired go. expires: Unix seconds."""
 
     async def take_secret(self, name: str) -> bool:
         """Forget a secret; whether it was there and had not expired, which is true once only."""
 
 
 class MemoryAccounts:
-    """For as long as the relay runs."""
+    """For as long as the relay runs. Of the audit list the newest MAX_ENTRIES are kept."""
 
     def __init__(self) -> None:
         self._versions: dict[str, list[Version]] = {}
         self._drafts: dict[str, Draft] = {}
-        self._entries: list[Entry] = []
+        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._secrets: dict[str, tuple[str, float]] = {}
 
     async def heads(self) -> dict[str, tuple[int, int]]:
@@ -128,6 +131,8 @@ class MemoryAccounts:
         return value if expires > time.time() else ""
 
     async def keep_secret(self, name: str, value: str, expires: float) -> None:
+        now = time.time()
+        self._secrets = {n: s for n, s in self._secrets.items() if s[1] > now}
         self._secrets[name] = value, expires
 
     async def take_secret(self, name: str) -> bool:

@@ -8,7 +8,7 @@ import tomli_w
 
 from relay.account import AccountSettings
 
-MAX_TEXT_CHARACTERS: Final = 200_000
+MAX_TEXT_CHARACTERS: Final = 400_000
 MAX_ROWS: Final = 500
 
 
@@ -32,7 +32,13 @@ class Change(msgspec.Struct, frozen=True):
 
 def to_toml(account: AccountSettings) -> str:
     """What is not by default, so that a newer version's defaults count. from_toml() reads it."""
-    return tomli_w.dumps(_set_only(account), multiline_strings=True)
+    table = _set_only(account)
+    # In strings of several lines a carriage return would be lost.
+    return tomli_w.dumps(table, multiline_strings=not _has_returns(table))
+
+
+def _has_returns(table: dict[str, Any]) -> bool:
+    return b"\\r" in msgspec.json.encode(table)
 
 
 def from_toml(text: str) -> AccountSettings:

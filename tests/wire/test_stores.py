@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
-import pytest
 import sqlalchemy as sa
 
 from relay import wire
@@ -16,7 +14,6 @@ from relay.store import Record, Store, StoreError
 from relay.store.memory import MemoryStore
 from relay.store.sql import SqlStore
 from relay.store.tables import metadata
-from tests.services import Service
 
 PERSON = wire.KnownPerson("v-1", "Renée 🙂", "r@shop.test", "1", {"name": "signed"})
 
@@ -36,28 +33,6 @@ def record(key: str = "KEY", revision: int = 1, ended: float | None = None) -> R
         attendances=[Attendance("end-1", "anna", "Anna", 1001.0, ended)],
     )
     return Record(saved=saved, seen=1002.0, ended=ended, reason="visitor" if ended else "")
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqlStore(f"sqlite:///{tmp_path}/sessions.db")
-    else:
-        service: Service = request.getfixturevalue("postgres")
-        made = SqlStore(service.url)
-    await made.open()
-    await _empty(made)  # of what other tests' relays have left
-    yield made
-    await _empty(made)
-    await made.close()
-
-
-async def _empty(store: Store) -> None:
-    await store.erase([r.saved.id async for r in store.find()])
-    await store.expire(1e12)
 
 
 async def test_what_is_put_is_found(store: Store) -> None:
