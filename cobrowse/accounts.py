@@ -17,7 +17,6 @@ from relay.server import make_store
 from relay.settings import Settings
 from relay.store import StoreError
 
-WHO = "command"
 LIST_ROWS = 50
 
 
@@ -40,7 +39,7 @@ def take_in(settings: Settings, group: str, file: str, *, publish: bool) -> None
 
     async def work(accounts: Accounts, _: AccountStore) -> None:
         of = _group(settings, group)
-        await accounts.save(of, account, accounts.current(of).revision, WHO, "imported")
+        await accounts.save(of, account, accounts.current(of).revision, _who(), "imported")
         if publish:
             await _publish(accounts, of, f"imported from {Path(file).name}")
         else:
@@ -72,13 +71,13 @@ def publish(settings: Settings, group: str, note: str) -> None:
     _run(settings, work)
 
 
-def bring_back(settings: Settings, group: str, number: int) -> None:
+def restore(settings: Settings, group: str, number: int) -> None:
     """Publish an earlier version again. Raises: SetupError."""
 
     async def work(accounts: Accounts, _: AccountStore) -> None:
         of = _group(settings, group)
         try:
-            await accounts.bring_back(of, number, accounts.current(of).revision, WHO)
+            await accounts.bring_back(of, number, accounts.current(of).revision, _who())
         except KeyError:
             raise SetupError(f"group {of} has no version {number}") from None
         await _publish(accounts, of, f"version {number} again")
@@ -96,7 +95,7 @@ def password(settings: Settings) -> None:
         chosen = sys.stdin.readline().rstrip("\n")
 
     async def work(_: Accounts, store: AccountStore) -> None:
-        await set_password(store, chosen)
+        await set_password(store, chosen, _who())
         print("The password is set. Who was logged in by the one before is logged out.")
 
     _run(settings, work)
@@ -111,8 +110,16 @@ def token(settings: Settings) -> None:
     _run(settings, work)
 
 
+def _who() -> str:
+    """For the audit list: who is at the command line."""
+    try:
+        return f"command ({getpass.getuser()[:100]})"
+    except (KeyError, OSError):  # a user id without a name
+        return "command"
+
+
 async def _publish(accounts: Accounts, group: str, note: str) -> None:
-    number = await accounts.publish(group, accounts.current(group).revision, WHO, note)
+    number = await accounts.publish(group, accounts.current(group).revision, _who(), note)
     print(f"Published as version {number}.")
 
 

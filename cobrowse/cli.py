@@ -209,7 +209,7 @@ def _settings_commands(commands: Any) -> None:
         help="account settings, and who may change them",
         epilog="examples:\n  cobrowse settings export > settings.toml\n"
         "  cobrowse settings import settings.toml --publish\n"
-        "  cobrowse settings bring-back 3\n"
+        "  cobrowse settings restore 3\n"
         "  cobrowse settings password",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -248,12 +248,12 @@ def _settings_commands(commands: Any) -> None:
         lambda a, s: accounts.publish(s, a.group, a.note),
     )
     publishing.add_argument("--note", default="", help="what it is about")
-    bringing = of_group(
-        "bring-back",
+    restoring = of_group(
+        "restore",
         "make an earlier version the staging copy, and publish it",
-        lambda a, s: accounts.bring_back(s, a.group, a.number),
+        lambda a, s: accounts.restore(s, a.group, a.number),
     )
-    bringing.add_argument("number", metavar="VERSION", type=int)
+    restoring.add_argument("number", metavar="VERSION", type=int)
     action("password", "set the password of the settings page", lambda _, s: accounts.password(s))
     action("token", "make a token that opens it once", lambda _, s: accounts.token(s))
 

@@ -185,14 +185,15 @@ def running_relay(
     port: int | None = None,
     relay: str = "",
     group: str = "",
-    settings: str = 'mask = "none"',
+    settings: str | None = 'mask = "none"',
     more: str = "",
     log: Path | None = None,
 ) -> Iterator[Process]:
     """A relay until the end of the block.
 
     Args:
-        relay, group, settings: lines of these sections. more: whole sections.
+        relay, group, settings: lines of these sections; without settings they are in the store.
+        more: whole sections.
         log: file for what it prints.
     """
     (folder / "token_secret").write_bytes(SECRET)

@@ -26,9 +26,7 @@ data_dir = "{folder}"
 [groups.{group}]
 api_key = "{api_key}"
 
-[groups.{group}.settings]
 {settings}
-
 [groups.{group}.cookies]
 visitorid = "customer_no"
 name = "customer_name"
@@ -36,9 +34,13 @@ email = "customer_mail"
 """
 
 
-def config_text(folder: Path, settings: str = 'mask = "none"') -> str:
-    """A config file. settings: lines of the group's account settings."""
-    return CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY, settings=settings)
+def config_text(folder: Path, settings: str | None = 'mask = "none"') -> str:
+    """A config file.
+
+    settings: lines of the group's account settings; None leaves them to the store.
+    """
+    section = "" if settings is None else f"[groups.{GROUP}.settings]\n{settings}\n"
+    return CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY, settings=section)
 
 
 def free_port() -> int:
@@ -119,13 +121,13 @@ def running_stack(
     *,
     more_config: str = "",
     ports: tuple[int, int] | None = None,
-    settings: str = 'mask = "none"',
+    settings: str | None = 'mask = "none"',
 ) -> Iterator[Stack]:
     """Proxy and relay in front of an origin.
 
     Args:
         ports: of both, for who must know them before.
-        settings: lines of the group's account settings.
+        settings: lines of the group's account settings; None leaves them to the store.
     """
     config = folder / "cobrowse.toml"
     config.write_text(config_text(folder, settings) + more_config)
@@ -138,7 +140,7 @@ def running_stack(
             f"http://127.0.0.1:{port}",
             f"http://127.0.0.1:{relay_port}",
             processes=processes,
-            start_relay=lambda: up.start_relay(processes, str(config), relay_at),
+            start_relay=lambda: up.start_relay(processes, str(config), relay_at, origin_url),
         )
     finally:
         processes.stop()

@@ -102,12 +102,12 @@ class Admins:
         return hmac.digest(self._secret, b"form:" + cookie.encode(), hashlib.sha256).hex()[:32]
 
 
-async def set_password(store: AccountStore, password: str) -> None:
+async def set_password(store: AccountStore, password: str, who: str) -> None:
     """Raises: ValueError for one that is too short or too long, StoreError."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise ValueError(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD:,} characters")
     await store.keep_secret(PASSWORD, PasswordHasher().hash(password), FOR_EVER)
-    await store.note(Entry(group="", at=time.time(), who="command", action="set the password"))
+    await store.note(Entry(group="", at=time.time(), who=who, action="set the password"))
 
 
 async def make_token(store: AccountStore) -> str:

@@ -233,3 +233,56 @@ def test_without_records_there_is_a_word_about_it(tmp_path: Path) -> None:
     path.write_text(f'[relay]\nstore = "sqlite:///{tmp_path}"\n')
     told = run("sessions", "list", "--config", str(path))
     assert told.returncode == 1 and len(told.stderr.splitlines()) == 1
+
+
+def settings(config_file: Path, *arguments: str, text: str = "") -> tuple[int, str, str]:
+    """Exit code, output and errors of `cobrowse settings`."""
+    command = [*COMMAND, "settings", *arguments, "--config", str(config_file)]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_settings_go_out_and_come_in_as_the_same(home: Path) -> None:
+    path = home / "cobrowse.toml"
+    path.write_text(config_text(home, None))
+    text = 'masked_pages = [\n    "/a*",\n]\n\n[terms]\ntext = "a\\r\\nb"\n'
+    assert settings(path, "import", "-", "--publish", text=text)[:2] == (
+        0,
+        "Published as version 1.\n",
+    )
+    assert settings(path, "export") == (0, text, "")
+    settings(path, "import", "-", text="")
+    assert settings(path, "export", "--site", "staging") == (0, "", "")
+    assert settings(path, "export")[1] == text
+    assert settings(path, "publish", "--note", "all by default")[1] == "Published as version 2.\n"
+    assert settings(path, "restore", "1")[1] == "Published as version 3.\n"
+    assert settings(path, "export")[1] == text
+    listed = settings(path, "list")[1].splitlines()
+    assert [line.split()[0] for line in listed] == ["3", "2", "1"]
+    assert "all by default" in listed[1] and "command (" in listed[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "message"),
+    [
+        (("import", "-"), "mask = 'all'", "-: mask: Invalid enum value"),
+        (("restore", "7"), "", "has no version 7"),
+        (("export", "--group", "8"), "", "there is no group 8 in the config file, but 12345"),
+        (("password",), "short\n", "a password has 10 to 1,000 characters"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_line(
+    home: Path, arguments: tuple[str, ...], text: str, message: str
+) -> None:
+    path = home / "cobrowse.toml"
+    path.write_text(config_text(home, None))
+    code, _, errors = settings(path, *arguments, text=text)
+    assert code != 0 and message in errors and len(errors.splitlines()) == 1
+
+
+def test_settings_of_the_config_file_are_changed_there(home: Path) -> None:
+    path = home / "cobrowse.toml"
+    path.write_text(config_text(home, 'mask = "text"'))
+    assert settings(path, "export")[1] == 'mask = "text"\n'
+    for arguments in (("import", "-"), ("publish",)):
+        assert "stand in the config file" in settings(path, *arguments)[2]
