@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
+from zlib import MAX_WBITS, decompressobj
+from zlib import error as ZlibError
 
 import anyio.to_thread
 import httpx
@@ -15,8 +17,9 @@ MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
 MAX_SHEET_BYTES: Final = 1024 * 1024
 MAX_SHEETS: Final = 12
 MAX_REDIRECTS: Final = 5
+MAX_AT_ONCE: Final = 4
 _NEVER: Final = (
-    "script", "noscript", "iframe", "frame", "object", "embed", "base", "meta", "template",
+    "script", "noscript", "iframe", "frame", "object", "base", "meta", "template",
     "portal", "fencedframe", "applet",
 )  # fmt: skip
 # What would fetch, lead away or run; a page without addresses looks nearly the same.
@@ -25,6 +28,11 @@ _ADDRESS: Final = re.compile(
     r"target|autofocus|nonce|integrity|http-equiv|style)\Z",
     re.IGNORECASE,
 )
+# Addresses that run nothing; browsers leave spaces and the like out of the scheme.
+_LINK: Final = re.compile(r"(?:(?:https?|mailto|tel):|[^:]*(?:[/?#].*)?\Z)", re.I | re.S)
+_IGNORED: Final = re.compile(r"[\x00-\x20]")
+# What a site can cause: no answer, addresses and charsets that are none, broken compression.
+_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, ZlibError, LookupError, ValueError)
 
 
 class TrialError(Exception):
@@ -36,6 +44,7 @@ class Trial:
 
     def __init__(self, sites: Mapping[str, str]) -> None:
         self._sites = sites
+        self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
     @property
     def origins(self) -> list[str]:
@@ -45,21 +54,22 @@ class Trial:
     async def page(self, url: str) -> str:
         """Raises: TrialError."""
         try:
-            async with asyncio.timeout(TIMEOUT_S), self._client() as client:
+            async with asyncio.timeout(TIMEOUT_S), self._room, self._client() as client:
                 address, body, charset = await self._get(client, self._site_of(url))
                 soup = await anyio.to_thread.run_sync(_parse, body, charset)
                 sheets = await self._sheets(client, soup, address)
                 return await anyio.to_thread.run_sync(_harmless, soup, sheets)
         except TimeoutError as error:
             raise TrialError(f"The site gave no page within {TIMEOUT_S:.0f} seconds.") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except _FAULTS as error:
             raise TrialError(f"The site gave no page: {type(error).__name__}.") from error
         except RecursionError as error:
             raise TrialError("The page is nested too deep.") from error
 
     def _client(self) -> httpx.AsyncClient:
         # Neither this machine's proxies nor its .netrc: nothing of ours goes along.
-        return httpx.AsyncClient(trust_env=False, headers={"Accept": "text/html,*/*;q=0.1"})
+        headers = {"Accept": "text/html,*/*;q=0.1", "Accept-Encoding": "gzip"}
+        return httpx.AsyncClient(trust_env=False, headers=headers)
 
     def _site_of(self, url: str) -> str:
         """The address at the site itself. Raises: TrialError for any other host."""
@@ -88,7 +98,10 @@ class Trial:
         for _ in range(MAX_REDIRECTS + 1):
             async with client.stream("GET", url) as response:
                 if response.has_redirect_location:
-                    url = self._site_of(urljoin(url, response.headers["location"]))
+                    target = self._site_of(urljoin(url, response.headers["location"]))
+                    if _origin(target) != _origin(url):
+                        raise TrialError("The page leads to another site: ask for that one.")
+                    url = target
                     continue
                 kind = response.headers.get("content-type", "").partition(";")[0].strip()
                 if kind not in ("text/html", "application/xhtml+xml", ""):
@@ -109,16 +122,21 @@ class Trial:
                     if response.status_code == 200:
                         sheet = await _read(response, MAX_SHEET_BYTES)
                         found.append(sheet.decode(response.charset_encoding or "utf-8", "replace"))
-            except (TrialError, httpx.HTTPError, httpx.InvalidURL, LookupError, ValueError):
+            except (TrialError, *_FAULTS):
                 continue
         return found
 
 
 async def _read(response: httpx.Response, cap_bytes: int) -> bytes:
-    """Raises: TrialError, httpx's own."""
+    """A body, never held larger than the cap. Raises: TrialError, zlib's and httpx's own."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", "gzip"):
+        raise TrialError(f"The site compresses its page by {coding[:20]}, which was not asked for.")
+    # One byte more than the cap tells that there is more.
+    inflate = decompressobj(MAX_WBITS | 16) if coding == "gzip" else None
     body = bytearray()
-    async for chunk in response.aiter_bytes(65_536):
-        body += chunk
+    async for chunk in response.aiter_raw(65_536):
+        body += inflate.decompress(chunk, cap_bytes + 1 - len(body)) if inflate else chunk
         if len(body) > cap_bytes:
             raise TrialError(f"The page is larger than {cap_bytes // 1024 // 1024} MB.")
     return bytes(body)
@@ -131,19 +149,29 @@ def _parse(body: bytes, charset: str) -> BeautifulSoup:
 def _harmless(soup: BeautifulSoup, sheets: list[str]) -> str:
     for element in soup(list(_NEVER)):
         element.decompose()
+    for element in soup("embed"):
+        element.unwrap()  # lxml takes what stands behind one for its content
     for element in soup.select("link"):
         element.decompose()
     for element in soup(True):
         for name in [name for name in element.attrs if _ADDRESS.match(name)]:
             value = element.attrs.pop(name)
-            # Selectors may ask for them, and a policy keeps what they name from being fetched.
-            if name.lower() in ("style", "href", "action") and "javascript:" not in str(value):
+            if _may_stay(element.name, name.lower(), str(value)):
                 element[name] = value
     for text in sheets:
         style = soup.new_tag("style")
         style.string = text.replace("</", "<\\/")
         (soup.head or soup.html or soup).append(style)
     return str(soup)
+
+
+def _may_stay(element: str, name: str, value: str) -> bool:
+    """Selectors may ask for these; a policy keeps what they name from being fetched."""
+    if name == "style":
+        return True
+    if (element, name) not in (("a", "href"), ("area", "href"), ("form", "action")):
+        return False
+    return bool(_LINK.match(_IGNORED.sub("", value)))
 
 
 def _origin(url: str) -> str:
