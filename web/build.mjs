@@ -55,6 +55,7 @@ if (process.argv.includes("--tests")) {
   await bundle("src/agent/plain.ts", `${RELAY}/plain.js`);
   await bundle("src/agent/api.ts", `${RELAY}/agent.js`);
   await bundle("src/settings/main.ts", `${RELAY}/settings.js`);
+  await bundle("src/settings/preview.ts", `${RELAY}/preview.js`);
   await bundle("src/settings/settings.css", `${RELAY}/settings.css`, { format: undefined });
   await bundle("src/agent/agent.css", `${RELAY}/agent.css`, { format: undefined });
 }

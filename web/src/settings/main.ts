@@ -4,12 +4,6 @@ import { showTrial } from "./trial";
 
 const DELAY_MS = 250;
 
-interface PreviewWindow extends Window {
-  GLANCE?: {
-    Cobrowse?: { Visitor?: { showButton(shown: boolean): void; showTerms(params: object): void } };
-  };
-}
-
 function find<T extends HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`no element ${id} in the page`);
@@ -82,13 +76,8 @@ addEventListener("beforeunload", (event) => {
 
 // -- the preview -------------------------------------------------------------------------------------
 
-const visitor = () => (preview.contentWindow as PreviewWindow | null)?.GLANCE?.Cobrowse?.Visitor;
-// In a frame nothing of ours is shown before somebody asks for it.
-const showButton = () => visitor()?.showButton(true);
+let termsAsked = 0;
 let ready: Promise<void> = Promise.resolve();
-
-if (preview.contentDocument?.readyState === "complete") showButton();
-preview.addEventListener("load", showButton);
 
 function showPreview(): Promise<void> {
   ready = ready.then(async () => {
@@ -105,7 +94,7 @@ function showPreview(): Promise<void> {
     }
     await new Promise<void>((done) => {
       preview.addEventListener("load", () => done(), { once: true });
-      preview.contentWindow?.location.reload();
+      preview.src = `${path}/preview/`;
     });
   });
   return ready;
@@ -113,7 +102,8 @@ function showPreview(): Promise<void> {
 
 find("show-terms").addEventListener("click", async () => {
   await ready;
-  visitor()?.showTerms({});
+  // The frame has no origin that a message could name.
+  preview.src = `${path}/preview/#terms-${++termsAsked}`;
 });
 
 // -- what is tried ------------------------------------------------------------------------------------
