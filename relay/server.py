@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
@@ -55,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 PING_S: Final = 5.0
 STORE_FILE: Final = "sessions.db"
-OWN_SCRIPTS: Final = ("viewer.js", "console.js", "plain.js", "settings.js")
+OWN_SCRIPTS: Final = ("viewer.js", "console.js", "plain.js", "settings.js", "preview.js")
 
 
 class Relay:
@@ -217,13 +218,12 @@ class Relay:
 class Server(uvicorn.Server):
     """uvicorn, letting go of all sessions first when it stops.
 
-    Args: aside: another listener of the same process, which goes when this one goes.
+    Args: aside: another server of the same process, which goes when this one goes.
     """
 
-    def __init__(self, config: uvicorn.Config, relay: Relay, aside: uvicorn.Config | None) -> None:
+    def __init__(self, config: uvicorn.Config, relay: Relay, aside: "Aside | None") -> None:
         super().__init__(config)
-        self._relay = relay
-        self._aside = _Aside(aside) if aside else None
+        self._relay, self._aside = relay, aside
 
     async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await self._relay.open()
@@ -240,8 +240,24 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)  # type: ignore[arg-type]
 
 
-class _Aside(uvicorn.Server):
-    """A second server in one process, which leaves the signals to the first."""
+class Aside(uvicorn.Server):
+    """A second server in one process, which leaves the signals to the first.
+
+    Args: at: host:port. Raises: SetupError where another program listens there.
+    """
+
+    def __init__(self, config: uvicorn.Config, at: str) -> None:
+        super().__init__(config)
+        host, port = split_listen(at)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((host, port), family=family)
+        except OSError as error:
+            reason = error.strerror or error
+            raise SetupError(f"the settings page cannot listen on {at}: {reason}") from error
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().serve([self._socket])
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -324,7 +340,7 @@ def run(settings: Settings) -> None:
     )
     apart = settings.relay.settings_listen
     aside = (
-        listening(relay.settings_pages, apart, lifespan="off", ws="none")
+        Aside(listening(relay.settings_pages, apart, lifespan="off", ws="none"), apart)
         if apart not in ("", "off")
         else None
     )

@@ -7,7 +7,6 @@ import time
 from typing import Final
 
 import anyio.to_thread
-import jwt
 import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -22,7 +21,6 @@ MAX_PASSWORD: Final = 1_000
 TOKEN_LIFETIME_S: Final = 3600
 LOGIN_LIFETIME_S: Final = 8 * 3600
 FOR_EVER: Final = float(2**53)
-_AUDIENCE: Final = "cobrowse-admin"
 # Made once: who tries a password where there is none waits as long as where there is one.
 _NOBODY: Final = PasswordHasher().hash("nobody has this password")
 
@@ -30,13 +28,12 @@ _NOBODY: Final = PasswordHasher().hash("nobody has this password")
 class Admin(msgspec.Struct, frozen=True):
     """Somebody who is logged in.
 
-    who: for the audit list. group: the only one they may change; "" for all. exp: Unix seconds.
-    mark: of the password that let them in; "" where none did.
+    who: for the audit list. group: the only one they may change; "" for all. mark: of the password
+    that let them in; "" where none did.
     """
 
     who: str
     group: str
-    exp: int
     mark: str = ""
 
     def may(self, group: str) -> bool:
@@ -54,21 +51,21 @@ class Admins:
         right = await anyio.to_thread.run_sync(_is_right, kept or _NOBODY, password[:MAX_PASSWORD])
         if not right or not kept:
             raise Refused("login", "This is not the password.")
-        return await self._logged_in(address, Admin("password", "", _expiry(), _mark(kept)))
+        return await self._logged_in(address, Admin("password", "", _mark(kept)))
 
     async def by_token(self, address: str, token: str) -> Admin:
         """Raises: Refused, TooMuch, StoreError."""
         await self._logins.slow_down(address)
-        if not await self._store.take_secret(_token_name(token)):
+        if not await self._store.take_secret(_name("token", token)):
             raise Refused("login", "This token is not valid, or was used before.")
-        return await self._logged_in(address, Admin("token", "", _expiry()))
+        return await self._logged_in(address, Admin("token", ""))
 
     async def by_login_key(self, address: str, group: str, user: str, loginkey: str) -> Admin:
         """Raises: Refused, TooMuch, StoreError."""
         await self._logins.log_in(address, group, user, loginkey, time.time())
         if self._logins.role(group, user) != "admin":
             raise Refused("login", "You are not among the administrators of this group.")
-        return await self._logged_in(address, Admin(user, group, _expiry()))
+        return await self._logged_in(address, Admin(user, group))
 
     async def _logged_in(self, address: str, admin: Admin) -> Admin:
         self._logins.forgive(address)
@@ -78,17 +75,26 @@ class Admins:
 
     # -- staying logged in -----------------------------------------------------------------------
 
-    def cookie(self, admin: Admin) -> str:
-        claims = {"aud": _AUDIENCE, **msgspec.structs.asdict(admin)}
-        return jwt.encode(claims, self._secret, algorithm="HS256")
+    async def begin(self, admin: Admin) -> str:
+        """The cookie of a new login, which counts until end() or for LOGIN_LIFETIME_S.
+
+        Raises: StoreError.
+        """
+        cookie = secrets.token_urlsafe(24)
+        text = msgspec.json.encode(admin).decode()
+        await self._store.keep_secret(_name("login", cookie), text, time.time() + LOGIN_LIFETIME_S)
+        return cookie
+
+    async def end(self, cookie: str) -> None:
+        """Raises: StoreError."""
+        await self._store.take_secret(_name("login", cookie))
 
     async def read(self, cookie: str) -> Admin:
         """Raises: Refused for a cookie that counts no more, StoreError."""
-        try:
-            claims = jwt.decode(cookie, self._secret, algorithms=["HS256"], audience=_AUDIENCE)
-            admin = msgspec.convert(claims, Admin)
-        except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
-            raise Refused("login", "Log in to change settings.") from error
+        kept = await self._store.secret(_name("login", cookie)) if cookie else ""
+        if not kept:
+            raise Refused("login", "Log in to change settings.")
+        admin = msgspec.json.decode(kept, type=Admin)
         if admin.mark and admin.mark != _mark(await self._store.secret(PASSWORD)):
             raise Refused("login", "The password was changed. Log in again.")
         if admin.group and (
@@ -113,7 +119,7 @@ async def set_password(store: AccountStore, password: str, who: str) -> None:
 async def make_token(store: AccountStore) -> str:
     """A token that opens the settings page once, within an hour. Raises: StoreError."""
     token = secrets.token_urlsafe(18)
-    await store.keep_secret(_token_name(token), "once", time.time() + TOKEN_LIFETIME_S)
+    await store.keep_secret(_name("token", token), "once", time.time() + TOKEN_LIFETIME_S)
     return token
 
 
@@ -128,13 +134,10 @@ def _is_right(kept: str, password: str) -> bool:
         return False
 
 
-def _token_name(token: str) -> str:
-    return f"token:{hashlib.sha256(token.encode()).hexdigest()}"
+def _name(kind: str, secret: str) -> str:
+    """What is kept of a secret that somebody else has."""
+    return f"{kind}:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 def _mark(kept: str) -> str:
     return hashlib.sha256(kept.encode()).hexdigest()[:16] if kept else ""
-
-
-def _expiry() -> int:
-    return int(time.time()) + LOGIN_LIFETIME_S

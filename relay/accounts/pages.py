@@ -26,7 +26,7 @@ from relay.accounts.trial import Trial, TrialError
 from relay.errors import Refused, TooMuch
 from relay.pages import RETRY_AFTER_S
 from relay.store import StoreError
-from relay.visitor_pages import TAG_STUB, VisitorPages, body_of, public
+from relay.visitor_pages import TAG_STUB, VisitorPages, body_of, file_response, public
 
 PATH: Final = "/settings"
 COOKIE: Final = "cobrowse_admin"
@@ -145,6 +145,7 @@ class SettingsPages:
                     sent.get("partneruserid", "").strip(),
                     sent.get("loginkey", "").strip(),
                 )
+            cookie = await self.admins.begin(admin)
         except TooMuch:
             wait = "Too many wrong tries came from your address. Try again in an hour."
             response = self.login(request, 429, wait, way)
@@ -157,7 +158,7 @@ class SettingsPages:
         response = _see(PATH)
         response.set_cookie(
             COOKIE,
-            self.admins.cookie(admin),
+            cookie,
             max_age=LOGIN_LIFETIME_S,
             path=PATH,
             httponly=True,
@@ -168,6 +169,7 @@ class SettingsPages:
 
     @_for_admins
     async def log_out(self, request: Request, _: Admin) -> Response:
+        await self.admins.end(request.cookies[COOKIE])
         response = _see(PATH)
         response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict")
         return response
@@ -250,6 +252,9 @@ class SettingsPages:
             return await self._edit(
                 request, admin, 409, filled.values, {}, conflict=_CONFLICT, theirs=theirs
             )
+        except BadSettings as error:
+            wrong = f"Nothing is saved: {error}."
+            return await self._edit(request, admin, 400, filled.values, {}, wrong=wrong)
         except Fixed:
             return self.message(403, _FIXED)
         return _see(f"{PATH}/{quote(group)}?done=saved")
@@ -357,7 +362,8 @@ class SettingsPages:
     async def previewed(self, request: Request) -> Response:
         """The visitor's real scripts, with the settings of the form.
 
-        They ask without cookies: who knows the token may see what visitors will see.
+        They ask without cookies, from a frame of no origin: who knows the token may see what
+        visitors will see.
         """
         group, token, name = (request.path_params[n] for n in ("group", "token", "name"))
         try:
@@ -367,7 +373,7 @@ class SettingsPages:
         if not kept:
             return PlainTextResponse("There is no such preview.\n", 404)
         if name == "settings":
-            return Response(kept, media_type="application/json")
+            return file_response(request, kept.encode(), "application/json")
         if name == "tag.js":
             base = str(request.url.replace(query=""))[: -len(name)]
             config = {
