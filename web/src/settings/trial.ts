@@ -60,10 +60,12 @@ export function showTrial(
       frame.addEventListener(
         "load",
         () => {
-          const style = frame.contentDocument?.createElement("style");
-          if (style) {
+          const page = frame.contentDocument;
+          if (page?.body) {
+            const style = page.createElement("style");
             style.textContent = LOOK;
-            frame.contentDocument?.documentElement.append(style);
+            page.documentElement.append(style);
+            page.body.inert = true; // its links lead away from what is tried
           }
           mark();
         },
