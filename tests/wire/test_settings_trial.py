@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -197,8 +198,11 @@ async def test_what_is_too_large_is_not_held(site: Site) -> None:
     page(site, zeros * 4)
     page(site, gzip.compress(zeros * 200), "/bomb", Content_Encoding="gzip")
     for path in ("/", "/bomb"):
+        tracemalloc.start()
         with pytest.raises(TrialError, match="larger than 3 MB"):
             await Trial({"": site.url}).page(site.url + path)
+        assert tracemalloc.get_traced_memory()[1] < 5 * MAX_PAGE_BYTES, path
+        tracemalloc.stop()
     page(
         site, gzip.compress(b"<p>" + b"0" * (MAX_PAGE_BYTES - 3)), "/fits", Content_Encoding="gzip"
     )
