@@ -157,6 +157,14 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     longest_s: Annotated[
         float, Meta(gt=0, le=7 * 86_400, description="How long a session may go on at all.")
     ] = 8 * 60 * 60
+    max_sessions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Sessions at once, as far as `max_sessions` of the group itself allows.",
+        ),
+    ] = 1_000_000
     button: Button = Button()
     terms: Terms = Terms()
 

@@ -43,7 +43,7 @@ class GroupsNow:
                 canvas_fps=account.canvas_fps,
             ),
             replaces=group.key_conflict == "replace",
-            max_sessions=group.max_sessions,
+            max_sessions=min(group.max_sessions, account.max_sessions),
             asset_secret=self._secret if account.assets else b"",
             pointer=account.agent_pointer,
         )

@@ -49,11 +49,12 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "embed_origins": "Sites that may show the viewer",
         "agent_pointer": "Visitors see what agents point at",
     },
-    "Timeouts, in seconds": {
+    "Timeouts (in seconds) and limits": {
         "waiting_s": "Waiting for an agent",
         "away_s": "Visitor is away",
         "idle_s": "Nothing happens",
         "longest_s": "Longest session",
+        "max_sessions": "Sessions at once",
     },
 }
 _CHOICES: Final = {
@@ -172,7 +173,7 @@ def _meant(kind: Kind, value: Any) -> Any:
         number = float(value)
         if not math.isfinite(number):
             raise ValueError("could not convert string to float")
-        return number
+        return int(number) if number.is_integer() else number
     return value
 
 
@@ -230,7 +231,7 @@ def _kind(hint: Any, meta: Meta) -> Kind:
         return "choice"
     if hint is bool:
         return "check"
-    if hint is float:
+    if hint in (int, float):
         return "number"
     if get_origin(hint) is list:
         of = get_args(hint)[0]

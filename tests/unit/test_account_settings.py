@@ -28,6 +28,7 @@ ACCOUNTS = st.builds(
     terms_first=st.booleans(),
     language=st.sampled_from(["auto", "ar"]),
     waiting_s=SECONDS,
+    max_sessions=st.integers(1, 1_000_000),
     button=st.builds(Button, shown=st.booleans(), text=WORDS, color=st.just("rgb(1, 2, 3)")),
     terms=st.builds(Terms, title=WORDS, text=WORDS, link=st.just("https://shop.test/t?a=1&b=2")),
 )
@@ -64,6 +65,8 @@ def test_texts_that_toml_finds_hard(text: str) -> None:
         ("waiting_s = inf", "waiting_s"),
         ("waiting_s = true", "waiting_s"),
         ("longest_s = 0", "longest_s"),
+        ("max_sessions = 1.5", "max_sessions"),
+        ("max_sessions = 0", "max_sessions"),
         ("masked_pages = 5", "masked_pages"),
         ("button = 'x'", "button"),
         (f"masked_pages = {['a'] * 501}", "masked_pages"),

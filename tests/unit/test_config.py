@@ -91,6 +91,7 @@ waiting_s = 60
 away_s = 120
 idle_s = 600
 longest_s = 3600
+max_sessions = 50
 [groups.72937.settings.button]
 shown = true
 text = "Help me"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.fixture
-def relay(process: Process, peers: contextlib.ExitStack) -> Relay:
+def relay(process: Process, peers: ExitStack) -> Relay:
     return Relay(process.port, peers)
 
 
@@ -106,8 +107,21 @@ def test_a_running_session_hides_more_from_its_next_page_on_and_never_less(
     assert (fresh["rules"]["mask"], fresh["rules"]["selectors"]) == ("none", [])
 
 
+def test_a_published_limit_counts_within_the_groups_own(tmp_path: Path, peers: ExitStack) -> None:
+    with running_relay(tmp_path, settings=None, group="max_sessions = 2") as process:
+        relay = Relay(process.port, peers)
+        publish(process, 'max_sessions = 1\nbutton.text = "1"')
+        until_shown(relay, "1")
+        begun(relay, key="a", cookie="a")
+        assert relay.visitor(key="b", cookie="b").get()["code"] == "limit"
+        publish(process, 'button.text = "2"')
+        until_shown(relay, "2")
+        begun(relay, key="b", cookie="b")
+        assert relay.visitor(key="c", cookie="c").get()["code"] == "limit"
+
+
 def test_every_relay_hears_of_it(
-    tmp_path: Path, redis: Service, postgres: Service, peers: contextlib.ExitStack
+    tmp_path: Path, redis: Service, postgres: Service, peers: ExitStack
 ) -> None:
     lines = f'store = "{postgres.url}"\nbroker = "{redis.url}"'
     for name in ("a", "b"):
