@@ -155,10 +155,13 @@ def _constraints(hosts: Iterable[str]) -> x509.NameConstraints:
     for name in names:
         if isinstance(name, x509.IPAddress):
             permitted.append(x509.IPAddress(ipaddress.ip_network(name.value)))
+            if "." in str(name.value):
+                # Of a leaf without a DNS name OpenSSL takes the subject's for one.
+                permitted.append(x509.DNSName(str(name.value)))
         else:
             permitted.append(name)
     excluded: list[x509.GeneralName] | None = None
-    if all(isinstance(name, x509.IPAddress) for name in names):
+    if not any(isinstance(name, x509.DNSName) for name in permitted):
         permitted.append(x509.DNSName(_NO_NAME))
     elif not any(isinstance(name, x509.IPAddress) for name in names):
         excluded = [x509.IPAddress(ipaddress.ip_network(all)) for all in _EVERY_ADDRESS]

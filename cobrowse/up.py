@@ -14,7 +14,7 @@ from certs.authority import CERTIFICATE_FILE, authority, load
 from cobrowse import config, forwarding
 from cobrowse.forwarding import Forward
 from cobrowse.processes import Processes, StartError, check_free, running
-from proxy_addon.forward import Hosts
+from proxy_addon.forward import Hosts, is_loopback
 from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
 from relay.settings import split_listen
 
@@ -178,6 +178,8 @@ def start_proxy(
 ) -> None:
     """Start mitmdump with the addon, and do not wait for it."""
     proxy_settings, relay_settings = config.load(path)
+    if forward and not proxy_settings.proxy.auth and not is_loopback(at[0]):
+        raise StartError(f"others reach {at[0]}: listen on 127.0.0.1, or set auth in [proxy]")
     options = {
         "cobrowse_config": path,
         "confdir": str(relay_settings.data_dir() / "mitmproxy"),

@@ -45,9 +45,12 @@ def test_addresses_are_allowed_by_themselves(tmp_path: Path) -> None:
     assert allowed.excluded_subtrees is None
     assert allowed.permitted_subtrees == [
         x509.IPAddress(ipaddress.ip_network("127.0.0.1/32")),
+        x509.DNSName("127.0.0.1"),
         x509.IPAddress(ipaddress.ip_network("::1/128")),
-        x509.DNSName("invalid"),  # and no name at all
     ]
+    authority(tmp_path, ["::1"])
+    no_name = x509.DNSName("invalid")
+    assert no_name in (constraints(tmp_path).permitted_subtrees or ())
 
 
 def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:

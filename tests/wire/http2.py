@@ -53,11 +53,14 @@ def make_certificate(folder: Path) -> Path:
 class H2Client:
     """One connection to the proxy; one request at a time."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, through: int = 0) -> None:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        plain = socket.create_connection(("127.0.0.1", through or port), TIMEOUT_S)
+        if through:
+            plain.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode())
+            assert b" 200 " in plain.recv(4096)
         self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
         assert self._socket.selected_alpn_protocol() == "h2"
         self._h2 = h2.connection.H2Connection()
