@@ -18,12 +18,37 @@ const common = {
   absWorkingDir: here("."),
 };
 
+/** Folders of the packages that are part of some bundle. */
+const packages = new Set();
+
 async function bundle(entry, outfile, more = {}) {
-  await esbuild.build({ ...common, entryPoints: [here(entry)], outfile, format: "iife", ...more });
+  const { metafile } = await esbuild.build({
+    ...common,
+    entryPoints: [here(entry)],
+    outfile,
+    format: "iife",
+    metafile: true,
+    ...more,
+  });
+  for (const input of Object.keys(metafile.inputs)) {
+    const [folder] = /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? [];
+    if (folder) packages.add(folder);
+  }
   const digest = createHash("sha384")
     .update(await readFile(outfile))
     .digest("base64");
   return `sha384-${digest}`;
+}
+
+/** Name, version and licence of each, as their licences ask. */
+async function notices() {
+  const texts = [...packages].sort().map(async (folder) => {
+    const { name, version } = JSON.parse(await readFile(here(`${folder}/package.json`), "utf8"));
+    const file = (await readdir(here(folder))).find((name) => /^licen[cs]e/i.test(name));
+    if (!file) throw new Error(`${name} is bundled, and has no licence file`);
+    return `${name} ${version}\n\n${await readFile(here(`${folder}/${file}`), "utf8")}`;
+  });
+  return `What the browser scripts contain of others.\n\n${(await Promise.all(texts)).join("\n\n")}`;
 }
 
 if (process.argv.includes("--tests")) {
@@ -57,5 +82,6 @@ if (process.argv.includes("--tests")) {
   await bundle("src/settings/main.ts", `${RELAY}/settings.js`);
   await bundle("src/settings/preview.ts", `${RELAY}/preview.js`);
   await bundle("src/settings/settings.css", `${RELAY}/settings.css`, { format: undefined });
+  await writeFile(`${RELAY}/NOTICES.txt`, await notices());
   await bundle("src/agent/agent.css", `${RELAY}/agent.css`, { format: undefined });
 }
