@@ -23,12 +23,13 @@ OTHER_USER = "nobody"
 
 @dataclass
 class Service:
-    """A server in a process of its own."""
+    """A server in a process of its own. is_ready: a command that succeeds once it serves."""
 
     url: str
     port: int
     command: Sequence[str]
     user: str | None = None
+    is_ready: Sequence[str] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -37,7 +38,8 @@ class Service:
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
+                if not self.is_ready or not subprocess.call(self.is_ready, stdout=quiet):
+                    return
             assert self._process.poll() is None, f"{self.command[0]} has ended"
             time.sleep(0.02)
         raise AssertionError(f"{self.command[0]} did not come up")
@@ -95,7 +97,9 @@ def running_postgres() -> Iterator[Service]:
         port = free_port()
         command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
         url = f"postgresql://cobrowse@127.0.0.1:{port}/postgres"
-        service = Service(url, port, [*command, "-h", "127.0.0.1", "-F"], user)
+        # It takes connections before it answers any.
+        is_ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        service = Service(url, port, [*command, "-h", "127.0.0.1", "-F"], user, is_ready)
         service.start()
         try:
             yield service
