@@ -79,6 +79,8 @@ class Accounts:
 
         Raises: StoreError; BadSettings for a group's that cannot be read, after all the others.
         """
+        if all(map(self.is_fixed, self._fixed)):
+            return
         bad: BadSettings | None = None
         for group, (number, revision) in (await self._store.heads()).items():
             known = self._current.get(group)
