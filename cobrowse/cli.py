@@ -21,7 +21,6 @@ from relay.settings import Settings
 EPILOG: Final = """examples:
   cobrowse demo                                  try it: a small bank, the proxy and the relay
   cobrowse up --origin http://legacy.example     put it in front of a site
-  cobrowse loginkey --group 12345 --user anna    make an agent's credential
   cobrowse browse https://shop.example           try it on anybody's site
 """
 

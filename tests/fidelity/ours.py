@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import FloatRect, Page
 
+from tests.browser.mirror import until
 from tests.browser.pages import Pages, serving_pages
 from tests.fidelity.case import Case, Kind
 from tests.fidelity.compare import picture
@@ -97,7 +98,7 @@ class Ours:
         self._site.put("/", "<!doctype html><title>start</title><h1>Start</h1>")
         page.goto(self._site.proxied + "/")
         page.evaluate("GLANCE.Cobrowse.Visitor.startSession('GLANCE_KEYTYPE_RANDOM')")
-        page.wait_for_function("GLANCE.Cobrowse.Visitor.inSession()")
+        until(page, "GLANCE.Cobrowse.Visitor.inSession()")
         agent.goto(self._site.stack.agent_view(page.evaluate("GLANCE.Cobrowse.Visitor.getKey()")))
         agent.add_style_tag(content=".cursor { visibility: hidden !important }")
         self._until(session, "/")

@@ -82,11 +82,11 @@ class Running:
 def test_the_demo_prints_addresses_that_work_and_ends_whole(home: Path) -> None:
     demo = Running("demo")
     try:
-        visitor, agent, desk = re.findall(r"http://\S+", demo.printed)
+        visitor, agent, crm = re.findall(r"http://\S+", demo.printed)
         assert visitor == f"http://127.0.0.1:{demo.port}/"
         assert agent.startswith(f"http://127.0.0.1:{demo.relay_port}/console?partnerid=")
-        assert re.match(r"http://localhost:\d+/#partnerid=", desk)
-        for url in (visitor, agent, desk):
+        assert re.fullmatch(r"http://localhost:\d+/", crm)
+        for url in (visitor, agent, crm):
             with urllib.request.urlopen(url, timeout=10) as response:
                 assert response.status == 200
         assert len(demo.members()) == 4  # the command, the site, the relay, the proxy

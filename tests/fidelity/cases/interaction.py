@@ -4,6 +4,7 @@
 
 from playwright.sync_api import Page
 
+from tests.browser.mirror import until
 from tests.fidelity.case import Case, group
 
 ROWS = "".join(f"<p style='background:hsl({n * 9} 80% 80%)'>row {n}</p>" for n in range(40))
@@ -285,7 +286,7 @@ CASES = (
             act=lambda page: (
                 page.mouse.move(100, 30),
                 page.mouse.wheel(0, 240),
-                page.wait_for_function("scrollY === 240"),
+                until(page, "scrollY === 240"),
                 page.mouse.move(101, 31),
             ),
         ),
@@ -296,7 +297,7 @@ CASES = (
             "a target",
             "<style>:target { background: gold; font-size: 60px; line-height: 70px }</style>"
             f"<a href=#b id=a>go</a>{ROWS}<p id=b>here",
-            act=lambda page: (page.click("#a"), page.wait_for_function("scrollY > 0")),
+            act=lambda page: (page.click("#a"), until(page, "scrollY > 0")),
             listed=True,
         ),
         Case(
@@ -446,7 +447,7 @@ CASES = (
                     "addEventListener('click', () => a.requestFullscreen(), { once: true })"
                 ),
                 page.click("h1"),
-                page.wait_for_function("document.fullscreenElement"),
+                until(page, "!!document.fullscreenElement"),
             ),
             why="It looks the same, by a z-index that the visitor's element does not have.",
         ),  # fmt: skip
