@@ -74,9 +74,13 @@ export interface AccountSettings {
   };
 }
 
+/** The first message of a page, but for the site that it names. */
+export type Hello =
+  | { type: "start"; token: string; key: string; person: Person; terms: string }
+  | { type: "resume"; token: string; ticket: string };
+
 export type FromVisitor =
-  | { type: "start"; token: string; key: string; person: Person; terms: string; site: Site }
-  | { type: "resume"; token: string; ticket: string; site: Site }
+  | (Hello & { site: Site })
   | { type: "confirm"; ticket: string }
   | { type: "page"; page: Page }
   | { type: "stop" }

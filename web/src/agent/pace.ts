@@ -6,7 +6,7 @@ const SHARE = 0.08;
 /** Work that may be done ahead of that: what comes now and then is shown at once. */
 const CREDIT_MS = 60;
 /** A change is not held for longer, so no more than this is owed. */
-const LONGEST_MS = 100;
+const LONGEST_MS = 150;
 /** A new page may cost what it costs, with all that comes at its heels. */
 const NEW_MS = 1_000;
 /** What a late agent has missed comes all at once: so long a gap is its end. */

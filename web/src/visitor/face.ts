@@ -85,9 +85,9 @@ export class Face {
   }
 
   private async fetchSettings(): Promise<AccountSettings | undefined> {
-    const { config } = this.internal;
-    const query = new URLSearchParams({ group: config.group, site: config.site });
-    const url = new URL(`${config.base}settings?${query}`, location.origin);
+    const { base, group, site } = this.internal.config;
+    const query = new URLSearchParams({ group, site });
+    const url = new URL(`${base}settings?${query}`, location.origin);
     try {
       const response = await nativeFetch(url, { credentials: "omit" });
       return response.ok ? (fromJson(await response.text()) as AccountSettings) : undefined;

@@ -1,7 +1,14 @@
 // The visitor's way to the relay: a fresh token, then a socket. It never touches the page.
 import type { Internal } from "../globals";
 import { fromJson, NativePromise, NativeSocket, nativeFetch, on, toJson } from "../native";
-import { type FromVisitor, mayReconnect, SILENCE_MS, SUBPROTOCOL, type ToVisitor } from "../wire";
+import {
+  type FromVisitor,
+  type Hello,
+  mayReconnect,
+  SILENCE_MS,
+  SUBPROTOCOL,
+  type ToVisitor,
+} from "../wire";
 import { siteDomain } from "./ticket";
 
 export interface LinkHandlers {
@@ -34,8 +41,8 @@ export class Link {
     });
   }
 
-  /** Connect and say hello. An earlier socket is closed without a word. */
-  async open(hello: (token: string) => FromVisitor): Promise<void> {
+  /** Connect and say hello, from this site. An earlier socket is closed without a word. */
+  async open(hello: (token: string) => Hello): Promise<void> {
     this.close();
     const attempt = ++this.attempt;
     this.deadline = setTimeout(() => this.lose(), ANSWER_MS);
@@ -58,7 +65,8 @@ export class Link {
       return;
     }
     this.socket = socket;
-    socket.onopen = () => socket.send(toJson(hello(token)));
+    const { site } = this.internal.config;
+    socket.onopen = () => socket.send(toJson({ ...hello(token), site }));
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       clearTimeout(this.deadline);

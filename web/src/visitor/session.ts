@@ -111,8 +111,7 @@ export class VisitorSession {
     this.stopAsked = false;
     this.capturing.load();
     const { key, person } = start;
-    const { site } = config;
-    void this.link.open((token) => ({ type: "start", token, key, person, terms, site }));
+    void this.link.open((token) => ({ type: "start", token, key, person, terms }));
     return true;
   }
 
@@ -186,8 +185,7 @@ export class VisitorSession {
     this.noticeEnd();
     if (!ticket) return;
     if (!this.stopAsked) this.capturing.load();
-    const { site } = this.internal.config;
-    void this.link.open((token) => ({ type: "resume", token, ticket, site }));
+    void this.link.open((token) => ({ type: "resume", token, ticket }));
   }
 
   private onMessage(message: ToVisitor): void {
