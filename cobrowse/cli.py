@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import shtab
 
 import proxy_addon
 from certs.authority import AUTHORITY_FILE, CERTIFICATE_FILE, authority, leaf
@@ -18,11 +19,14 @@ from relay.errors import SetupError
 from relay.server import run as run_relay
 from relay.settings import Settings
 
-EPILOG: Final = """examples:
-  cobrowse demo                                  try it: a small bank, the proxy and the relay
-  cobrowse up --origin http://legacy.example     put it in front of a site
-  cobrowse browse https://shop.example           try it on anybody's site
-"""
+EPILOG: Final = """cobrowse COMMAND --help shows examples; cobrowse demo is the one to begin with"""
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of what stands below, and has room for our longest names."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -45,14 +49,27 @@ def _parser() -> argparse.ArgumentParser:
         prog="cobrowse",
         description="Co-browsing for sites that cannot be changed.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=version("cobrowse-proxy"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="a demo bank, the proxy and the relay on this machine")
+    demo = _command(
+        commands,
+        "demo",
+        "a demo bank, the proxy and the relay on this machine",
+        "cobrowse demo",
+        "cobrowse demo --listen 127.0.0.1:9000 --relay-listen 127.0.0.1:9001",
+    )
     demo.set_defaults(run=lambda a: up.demo(a.listen, a.relay_listen))
-    in_front = commands.add_parser("up", help="the proxy in front of a site, and the relay")
+    in_front = _command(
+        commands,
+        "up",
+        "the proxy in front of a site, and the relay",
+        "cobrowse up --origin http://legacy.example --listen 0.0.0.0:8080",
+        "cobrowse up --config cobrowse.toml",
+        "cobrowse up --forward --include shop.example --include '*.shop.example'",
+    )
     in_front.add_argument("--origin", metavar="URL", help="the site, over the config file's")
     in_front.add_argument("--config", metavar="FILE", help="cobrowse.toml (see docs/config.md)")
     in_front.add_argument(
@@ -64,13 +81,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--listen", metavar="HOST:PORT", help="where visitors come in")
         command.add_argument("--relay-listen", metavar="HOST:PORT", help="where the relay listens")
 
-    browse = commands.add_parser(
+    browse = _command(
+        commands,
         "browse",
-        help="open anybody's page in a browser that goes through the proxy",
-        epilog="examples:\n  cobrowse browse https://shop.example/\n"
-        "  cobrowse browse shop.example --include login.example -- --window-size=1280,800\n\n"
-        "what stands behind -- are further arguments of the browser",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "open anybody's page in a browser that goes through the proxy",
+        "cobrowse browse https://shop.example/",
+        "cobrowse browse shop.example --include login.example -- --window-size=1280,800",
+        more="what stands behind -- are further arguments of the browser",
     )
     browse.add_argument("url", metavar="URL")
     _include_option(browse)
@@ -78,12 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     browse.add_argument("--config", metavar="FILE", help="cobrowse.toml")
     browse.set_defaults(run=_browse)
 
-    certs = commands.add_parser(
+    certs = _command(
+        commands,
         "certs",
-        help="make a development authority, and say how to trust it",
-        epilog="examples:\n  cobrowse certs --host shop.example --host '*.shop.example'\n"
-        "  cobrowse certs --host shop.example --relay relay.example",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "make a development authority, and say how to trust it",
+        "cobrowse certs --host shop.example --host '*.shop.example'",
+        "cobrowse certs --host shop.example --relay relay.example",
     )
     certs.add_argument(
         "--host", metavar="HOST", action="append", help="that it is for; more may be given"
@@ -93,13 +110,26 @@ def _parser() -> argparse.ArgumentParser:
     certs.add_argument("--config", metavar="FILE", help="cobrowse.toml")
     certs.set_defaults(run=_certs)
 
-    relay = commands.add_parser("relay", help="the relay alone")
+    relay = _command(
+        commands,
+        "relay",
+        "the relay alone",
+        "cobrowse relay --config cobrowse.toml",
+        "cobrowse relay --config cobrowse.toml --relay-listen 127.0.0.1:8082",
+    )
     relay.add_argument("--config", metavar="FILE", default="", help="cobrowse.toml")
     relay.add_argument("--relay-listen", metavar="HOST:PORT", help="over the config file's")
     relay.add_argument("--origin", metavar="URL", help="the site, over the config file's")
     relay.set_defaults(run=_relay)
 
-    loginkey = commands.add_parser("loginkey", help="make or check an agent's credential")
+    loginkey = _command(
+        commands,
+        "loginkey",
+        "make or check an agent's credential",
+        "cobrowse loginkey --group 12345 --user anna",
+        "cobrowse loginkey --user anna --ttl 60",
+        "cobrowse loginkey --user anna --check '$1$1795…'",
+    )
     loginkey.add_argument(
         "--group", metavar="ID", default="", help="group id; not needed when there is one"
     )
@@ -111,13 +141,13 @@ def _parser() -> argparse.ArgumentParser:
     loginkey.add_argument("--config", metavar="FILE", help="cobrowse.toml with the API key")
     loginkey.set_defaults(run=_loginkey)
 
-    sessions = commands.add_parser(
+    sessions = _command(
+        commands,
         "sessions",
-        help="list, export or erase session records",
-        epilog="examples:\n  cobrowse sessions list --group 12345\n"
-        "  cobrowse sessions export --format csv > sessions.csv\n"
-        "  cobrowse sessions erase --visitor 59204gh_42",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "list, export or erase session records",
+        "cobrowse sessions list --group 12345",
+        "cobrowse sessions export --format csv > sessions.csv",
+        "cobrowse sessions erase --visitor 59204gh_42",
     )
     what = sessions.add_subparsers(required=True, metavar="ACTION")
     listing = what.add_parser("list", help="the newest, as a table")
@@ -142,9 +172,37 @@ def _parser() -> argparse.ArgumentParser:
 
     _settings_commands(commands)
 
-    addon = commands.add_parser("addon", help="print the addon's path, for mitmdump -s")
+    addon = _command(
+        commands,
+        "addon",
+        "print the addon's path, for mitmdump -s",
+        'mitmdump -s "$(cobrowse addon)" --mode reverse:http://legacy.example \\\n'
+        "      --set block_global=false --set cobrowse_config=cobrowse.toml",
+    )
     addon.set_defaults(run=lambda _: print(Path(proxy_addon.__file__).with_name("addon.py")))
+
+    completion = _command(
+        commands,
+        "completion",
+        "print what completes our commands in a shell",
+        "cobrowse completion bash > ~/.local/share/bash-completion/completions/cobrowse",
+        'cobrowse completion zsh > "${fpath[1]}/_cobrowse"',
+    )
+    completion.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+    completion.set_defaults(run=lambda a: print(shtab.complete(parser, a.shell)))
     return parser
+
+
+def _command(commands: Any, name: str, text: str, *examples: str, more: str = "") -> Any:
+    """A command with examples of its use. more: what else stands below its options."""
+    shown = "\n".join(["examples:", *(f"  {example}" for example in examples)])
+    return commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"{shown}\n\n{more}".rstrip(),
+        formatter_class=_Help,
+    )
 
 
 def _include_option(command: argparse.ArgumentParser) -> None:
@@ -203,14 +261,14 @@ def _relay(arguments: argparse.Namespace) -> None:
 
 
 def _settings_commands(commands: Any) -> None:
-    settings = commands.add_parser(
+    settings = _command(
+        commands,
         "settings",
-        help="account settings, and who may change them",
-        epilog="examples:\n  cobrowse settings export > settings.toml\n"
-        "  cobrowse settings import settings.toml --publish\n"
-        "  cobrowse settings restore 3\n"
-        "  cobrowse settings password",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "account settings, and who may change them",
+        "cobrowse settings export > settings.toml",
+        "cobrowse settings import settings.toml --publish",
+        "cobrowse settings restore 3",
+        "cobrowse settings password",
     )
     what = settings.add_subparsers(required=True, metavar="ACTION")
 

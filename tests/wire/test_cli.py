@@ -175,6 +175,25 @@ def test_the_addons_path_is_a_file() -> None:
 def test_help_fits_a_screen() -> None:
     shown = run("--help").stdout.splitlines()
     assert len(shown) <= 24 and max(map(len, shown)) <= 100
+    commands = [line.split()[0] for line in shown if re.match(r"    [a-z]+ ", line)]
+    assert len(commands) >= 10
+    for command in commands:
+        assert f"examples:\n  cobrowse {command}" in run(command, "--help").stdout.replace(
+            'mitmdump -s "$(cobrowse addon', "cobrowse addon"
+        )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_can_complete_the_commands(shell: str, tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    script.write_text(run("completion", shell).stdout)
+    assert "--relay-listen" in script.read_text()
+    if shell == "bash":
+        asked = f"source {script}; COMP_WORDS=(cobrowse brow); COMP_CWORD=1; _shtab_cobrowse; "
+        said = subprocess.run(
+            ["bash", "-c", asked + 'echo "${COMPREPLY[@]}"'], capture_output=True, text=True
+        )
+        assert said.stdout.strip() == "browse", said.stderr
 
 
 def records(folder: Path) -> Path:
