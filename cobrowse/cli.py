@@ -22,13 +22,6 @@ from relay.settings import Settings
 EPILOG: Final = """cobrowse COMMAND --help shows examples; cobrowse demo is the one to begin with"""
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of what stands below, and has room for our longest names."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. Ends the process with status 2 and one line for what the user can mend."""
     given, extra = _split(sys.argv[1:] if argv is None else argv)
@@ -49,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="cobrowse",
         description="Co-browsing for sites that cannot be changed.",
         epilog=EPILOG,
-        formatter_class=_Help,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version("cobrowse-proxy"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -183,10 +176,10 @@ def _parser() -> argparse.ArgumentParser:
 
     completion = _command(
         commands,
-        "completion",
+        "complete",
         "print what completes our commands in a shell",
-        "cobrowse completion bash > ~/.local/share/bash-completion/completions/cobrowse",
-        'cobrowse completion zsh > "${fpath[1]}/_cobrowse"',
+        "cobrowse complete bash > ~/.local/share/bash-completion/completions/cobrowse",
+        'cobrowse complete zsh > "${fpath[1]}/_cobrowse"',
     )
     completion.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
     completion.set_defaults(run=lambda a: print(shtab.complete(parser, a.shell)))
@@ -201,7 +194,7 @@ def _command(commands: Any, name: str, text: str, *examples: str, more: str = ""
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=f"{shown}\n\n{more}".rstrip(),
-        formatter_class=_Help,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 

@@ -186,7 +186,7 @@ def test_help_fits_a_screen() -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_shell_can_complete_the_commands(shell: str, tmp_path: Path) -> None:
     script = tmp_path / "completion"
-    script.write_text(run("completion", shell).stdout)
+    script.write_text(run("complete", shell).stdout)
     assert "--relay-listen" in script.read_text()
     if shell == "bash":
         asked = f"source {script}; COMP_WORDS=(cobrowse brow); COMP_CWORD=1; _shtab_cobrowse; "
