@@ -231,6 +231,8 @@ def _certs(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.out).expanduser() if arguments.out else relay.data_dir() / "certs"
     hosts = [pattern.partition("/")[0] for pattern in proxy.proxy.include]
     hosts += [*(arguments.host or ()), *filter(None, [arguments.relay])]
+    if not hosts:
+        raise StartError("whose? Say --host shop.example; more may be given")
     made = authority(folder, [host.strip("[]") for host in hosts])
     ends = made.certificate.not_valid_after_utc
     print(f"Authority    {folder / CERTIFICATE_FILE}, good until {ends:%Y-%m-%d} for")

@@ -1,6 +1,7 @@
 """Co-browsing on anybody's site: the proxy in forward mode, and a browser that goes through it."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -50,7 +51,7 @@ def site_of(url: str) -> tuple[str, list[str]]:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host = ""
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host):
         raise StartError(f"no address of a page: {url!r}")
     is_name = not host.replace(".", "").isdigit() and ":" not in host
     bare = host.removeprefix("www.")

@@ -92,10 +92,11 @@ def browse(
         start(processes, path, "", at, relay_at, forward)
         proxy, pin = f"http://{_address(*at)}", load(forward.folder).pin
         opened, profile = forwarding.open_browser(program, address, proxy, pin, extra)
-        relay_url = f"http://{_address(*relay_at)}"
+        settings = config.load(path)[1]
         with profile:
             try:
-                _announce(path, "Page", address, relay_url, config.load(path)[1], None)
+                relay_url = _relay_url(settings, _address(*relay_at))
+                _announce(path, "Page", address, relay_url, settings, None)
                 processes.wait_for(opened)
             finally:
                 opened.terminate()
@@ -158,7 +159,8 @@ def _run(
 def _relay_url(settings: relay_conf.Settings, relay_listen: str | None) -> str:
     """Where agents reach the relay."""
     if relay_listen and not settings.relay.public_url:
-        return f"http://{_address(*split_listen(relay_listen))}"
+        scheme = "https" if settings.relay.cert else "http"
+        return f"{scheme}://{_address(*split_listen(relay_listen))}"
     return settings.relay.url()
 
 
@@ -188,7 +190,8 @@ def start_proxy(
         "termlog_verbosity": "alert",
     }
     if proxy_settings.proxy.relay == proxy_conf.ProxySettings().relay:
-        options["cobrowse_relay"] = f"http://{_address(*_reachable(relay_at))}"
+        scheme = "https" if relay_settings.relay.cert else "http"
+        options["cobrowse_relay"] = f"{scheme}://{_address(*_reachable(relay_at))}"
     mode = "regular" if forward else f"reverse:{origin}"
     pairs = []
     if forward:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import pytest
 import trustme
 
 import proxy_addon
-from certs.authority import CERTIFICATE_FILE
+from certs.authority import CERTIFICATE_FILE, authority, leaf
 from cobrowse import up
 from cobrowse.processes import Processes, StartError
-from tests.stack import config_text, free_port
+from tests.stack import GROUP, config_text, free_port
 from tests.wire.http2 import H2Client, h2_origin
 from tests.wire.raw import TIMEOUT_S, RawServer, listening, raw_server
 
@@ -140,6 +141,23 @@ def test_http2_on_both_sides(tmp_path: Path) -> None:
             with context.wrap_socket(plain, server_hostname="127.0.0.1") as secured:
                 shown = secured.getpeercert() or {}
         assert shown["subjectAltName"] == (("IP Address", "127.0.0.1"),)
+
+
+def test_the_relay_speaks_https_by_a_leaf(tmp_path: Path) -> None:
+    made = authority(tmp_path, ["127.0.0.1"])
+    path = leaf(made, ["127.0.0.1"], tmp_path / "relay.pem")
+    config = tmp_path / "cobrowse.toml"
+    config.write_text(config_text(tmp_path).replace("[relay]", f'[relay]\ncert = "{path}"'))
+    processes, port = Processes(), free_port()
+    try:
+        up.start_relay(processes, str(config), ("127.0.0.1", port))
+        processes.wait_ready("127.0.0.1", port, "the relay")
+        trust = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE_FILE))
+        url = f"https://127.0.0.1:{port}/cobrowse/CobrowseJS.ashx?group={GROUP}&script=Agent"
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S, context=trust) as response:
+            assert f'"https://127.0.0.1:{port}"'.encode() in response.read()
+    finally:
+        processes.stop()
 
 
 def test_an_old_site_is_reached(tmp_path: Path) -> None:
