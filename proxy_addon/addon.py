@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -121,6 +122,9 @@ class Cobrowse:
             self._hosts = forward.Hosts(include) if is_forward else None
             if is_forward and not loaded.proxy.auth:
                 _check_listeners()
+            for key in ("cert", "origin_ca"):
+                if (file := getattr(loaded.proxy, key)) and not Path(file).is_file():
+                    raise ValueError(f"{key}: there is no file {file}")
         except (settings.SettingsError, ValueError) as error:
             raise exceptions.OptionsError(  # type: ignore[no-untyped-call, unused-ignore]
                 f"cobrowse: {error}"

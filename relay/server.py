@@ -310,6 +310,8 @@ def _sites(settings: Settings) -> dict[str, str]:
 def run(settings: Settings) -> None:
     """Serve until interrupted. Raises: SetupError."""
     logs.set_up(settings.relay.log)
+    if settings.relay.cert and not os.path.isfile(settings.relay.cert):
+        raise SetupError(f"relay.cert: there is no file {settings.relay.cert}")
     relay = Relay(settings)
 
     def listening(app: ASGIApp, at: str, **more: Any) -> uvicorn.Config:
