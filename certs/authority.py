@@ -110,6 +110,10 @@ def leaf(signer: Authority, hosts: Sequence[str], path: Path) -> Path:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key()),
+            critical=False,
+        )
         .sign(signer.key, hashes.SHA256())
     )
     _write(path, _pem(key) + certificate.public_bytes(Encoding.PEM))
