@@ -1,6 +1,7 @@
 """A page is never worse for us: no relay, a silent one, pages nobody looks at, a lost line."""
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,10 @@ def test_a_stop_before_the_loader_is_there_ends_the_session(
     visitor.route("**/loader.js", lambda route: held.append(route))
     visitor.goto(f"{stack.visitor_url}/branches", wait_until="domcontentloaded")
     assert visitor.evaluate("window.readyThen") is False
+    deadline = time.monotonic() + 20
+    while not held:  # the browser has asked, and tells of it in its own time
+        assert time.monotonic() < deadline
+        visitor.wait_for_timeout(20)
     held[0].continue_()
     expect(agent.locator("#notice")).to_have_text("The visitor has ended the session.")
     until(visitor, "!GLANCE.Cobrowse.Visitor.inSession()")
