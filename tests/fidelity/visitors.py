@@ -71,6 +71,7 @@ def set_media(page: Page, media: dict[str, str]) -> None:
 
 
 def rest_mouse(page: Page) -> None:
-    """Away from what the next page has."""
+    """Away from what the next page has, with no button held: that would drag what it was on."""
+    page.mouse.up()
     size = page.viewport_size or VIEWPORT
     page.mouse.move(size["width"] - 1, size["height"] - 1)
