@@ -182,7 +182,13 @@ def test_browse_opens_a_page_in_one_command(
             agent.wait_for_timeout(50)
         port = active.read_text().split()[0]
         opened = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
-        visitor = opened.contexts[0].pages[0]
+        pages = opened.contexts[0].pages
+        while not pages:  # its window comes after its port
+            assert time.monotonic() < deadline, "no page was opened"
+            agent.wait_for_timeout(50)
+            pages = opened.contexts[0].pages
+        visitor = pages[0]
+        visitor.wait_for_url(f"https://localhost:{site.port}/")
         until(visitor, "!!window.GLANCE?.Cobrowse?.Visitor")
         key = start_session(visitor, RANDOM)
         agent.goto(found[1])
