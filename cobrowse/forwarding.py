@@ -1,10 +1,13 @@
 """Co-browsing on anybody's site: the proxy in forward mode, and a browser that goes through it."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,9 @@ BROWSERS: Final = (
     "chrome",
     "microsoft-edge",
 )
+STOP_TIMEOUT_S: Final = 8.0
+# A process that is being killed may still write.
+REMOVALS: Final = 30
 _MAC: Final = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -78,17 +84,19 @@ def _playwrights() -> Iterator[Path]:
     yield from Path(base).expanduser().glob("chromium-*/chrome-linux*/chrome")
 
 
-def open_browser(
+@contextlib.contextmanager
+def browsing(
     browser: str, url: str, proxy: str, pin: str, extra: Sequence[str]
-) -> tuple[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]]:
-    """A browser with a profile of its own, which trusts one key and nothing else new.
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A browser with a profile of its own, which trusts one key and nothing else that is new.
 
-    Args: proxy: http://host:port. extra: further arguments.
-    Returns: its process, and the folder of its profile, to be removed when it has ended.
+    At the end of the block it ends, with all its processes, and its profile goes.
+
+    Args: proxy: http://host:port. extra: further arguments. Raises: StartError.
     """
-    profile = tempfile.TemporaryDirectory(prefix="cobrowse-", ignore_cleanup_errors=True)
+    profile = tempfile.mkdtemp(prefix="cobrowse-")
     arguments = [
-        f"--user-data-dir={profile.name}",
+        f"--user-data-dir={profile}",
         f"--proxy-server={proxy}",
         # Sites of this machine go through the proxy, too.
         "--proxy-bypass-list=<-loopback>",
@@ -106,9 +114,30 @@ def open_browser(
     ]
     try:
         process = subprocess.Popen(
-            [browser, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [browser, *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError as error:
-        profile.cleanup()
+        _remove(profile)
         raise StartError(f"{browser} cannot be started: {error.strerror}") from error
-    return process, profile
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+        # What it has started may live a little longer, and write into the profile.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        _remove(profile)
+
+
+def _remove(folder: str) -> None:
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+        time.sleep(0.1)

@@ -91,16 +91,11 @@ def browse(
     with running() as processes:
         start(processes, path, "", at, relay_at, forward)
         proxy, pin = f"http://{_address(*at)}", load(forward.folder).pin
-        opened, profile = forwarding.open_browser(program, address, proxy, pin, extra)
         settings = config.load(path)[1]
-        with profile:
-            try:
-                relay_url = _relay_url(settings, _address(*relay_at))
-                _announce(path, "Page", address, relay_url, settings, None)
-                processes.wait_for(opened)
-            finally:
-                opened.terminate()
-                opened.wait()
+        with forwarding.browsing(program, address, proxy, pin, extra) as opened:
+            relay_url = _relay_url(settings, _address(*relay_at))
+            _announce(path, "Page", address, relay_url, settings, None)
+            processes.wait_for(opened)
 
 
 def forward_of(path: str, hosts: Sequence[str]) -> Forward:
