@@ -8,7 +8,6 @@ import asyncio
 import logging
 import re
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,18 +19,22 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client, Server
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, TransparentMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.tls import ClientHelloData, TlsData
 
 from proxy_addon import (
     cookies,
     forward,
+    gate,
     headers,
     identity,
     naming,
     page,
+    pinning,
     policy,
     reverse,
     settings,
@@ -80,7 +83,6 @@ _ASSETS_COOKIE_VALUE: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
 # mitmproxy's names for them.
 _TLS_VERSIONS: Final = {"1.0": "TLS1", "1.1": "TLS1_1", "1.2": "TLS1_2", "1.3": "TLS1_3"}
 _OLD_CIPHERS: Final = "ALL:@SECLEVEL=0"
-RESOLVE_TIMEOUT_S: Final = 10.0
 
 
 class Cobrowse:
@@ -92,6 +94,9 @@ class Cobrowse:
         self._filter = policy.PageFilter([], [])
         # In forward mode: the hosts that are opened.
         self._hosts: forward.Hosts | None = None
+        # Where the config file leads, and no visitor: these may be private.
+        self._our_own: set[tuple[str, int]] = set()
+        self._is_set = asyncio.Event()
         self._sources: dict[str, dict[str, settings.CookieSource]] = {}
         self._keeper = Keeper(settings.AssetSettings())
         self._snippets: SnippetMaker | None = None
@@ -105,6 +110,7 @@ class Cobrowse:
         loader.add_option("cobrowse_config", str, "", "Path of cobrowse.toml.")
         loader.add_option("cobrowse_relay", str, "", "URL of the relay, over the config file's.")
         loader.add_option("cobrowse_forward", bool, False, "As `forward` in the config file.")
+        loader.add_option("cobrowse_auth", bool, True, "Ask for `auth` of the config file.")
         loader.add_option(
             "cobrowse_include", Sequence[str], [], "Further pages for `include` in forward mode."
         )
@@ -120,7 +126,7 @@ class Cobrowse:
             include = [*loaded.proxy.include, *ctx.options.cobrowse_include]
             is_forward = loaded.proxy.forward or ctx.options.cobrowse_forward
             self._hosts = forward.Hosts(include) if is_forward else None
-            if is_forward and not loaded.proxy.auth:
+            if is_forward and not (loaded.proxy.auth and ctx.options.cobrowse_auth):
                 _check_listeners()
             for key in ("cert", "origin_ca"):
                 if (file := getattr(loaded.proxy, key)) and not Path(file).is_file():
@@ -134,6 +140,8 @@ class Cobrowse:
         self._keeper = Keeper(loaded.proxy.assets)
         self._sources = {group: of.cookies.sources() for group, of in loaded.groups.items()}
         self._relay_was_up_at = float("-inf")
+        ways = (loaded.proxy.relay, loaded.proxy.direct_url)
+        self._our_own = {address_of(way)[1:] for way in ways if way}
 
     def running(self) -> None:
         static = files("proxy_addon").joinpath("static")
@@ -157,12 +165,13 @@ class Cobrowse:
         self._keep_host = ctx.options.keep_host_header
         ctx.options.keep_host_header = True
         self._set_options()
+        self._is_set.set()
 
     def _set_options(self) -> None:
         """What the config file says of mitmproxy's own part."""
         proxy = self.settings.proxy
         options: dict[str, Any] = {}
-        if proxy.cert:
+        if proxy.cert and self._hosts is None:
             options["certs"] = [f"*={proxy.cert}"]
         if proxy.origin_ca:
             options["ssl_verify_upstream_trusted_ca"] = proxy.origin_ca
@@ -176,8 +185,13 @@ class Cobrowse:
                 "onboarding": False,
                 # Names that only the site's own certificate has are not ours to sign.
                 "upstream_cert": False,
-                **({"proxyauth": proxy.auth} if proxy.auth else {}),
             }
+            if proxy.auth and ctx.options.cobrowse_auth:
+                # Those outside are asked for a password; mitmproxy would not even ask.
+                options |= {"proxyauth": proxy.auth, "block_global": False}
+            if any(isinstance(ProxyMode.parse(mode), TransparentMode) for mode in ctx.options.mode):
+                # There a browser's first words are needed to know where it wants to get.
+                options["connection_strategy"] = "lazy"
         try:
             for name, value in options.items():
                 if name in ctx.options:
@@ -194,40 +208,112 @@ class Cobrowse:
 
     # -- requests --------------------------------------------------------------------------------
 
+    def client_connected(self, client: Client) -> Awaitable[object] | None:
+        # mitmproxy listens before it runs: nobody gets in before the options are set.
+        return None if self._is_set.is_set() else self._is_set.wait()
+
     def server_connect(self, data: ServerConnectionHookData) -> Awaitable[None] | None:
-        if data.server.address is None:
+        server = data.server
+        if server.address is None:
             return None
-        host = data.server.address[0]
+        host, port = server.address[:2]
         if isinstance(data.client.proxy_mode, ReverseMode):
             # keep_host_header would send the visitor-facing name in the TLS handshake.
-            data.server.sni = data.server.sni or host
-        elif self._hosts is not None and host not in self._hosts:
-            _, *relay = address_of(self.settings.proxy.relay)
-            if [*data.server.address[:2]] != relay:
-                return self._keep_to_public(data, host, data.server.address[1])
+            server.sni = server.sni or host
+        elif (host, port) == self._relay_at():
+            server.sni = server.sni or host
+        elif self._hosts is not None and not server.error and self._must_look(host, port):
+            return self._lead(server, host, port)
         return None
 
-    async def _keep_to_public(self, data: ServerConnectionHookData, host: str, port: int) -> None:
+    def _must_look(self, host: str, port: int) -> bool:
+        """Whether a connection may lead where nobody is to get."""
+        return not self._may_be_private(host, port) or port in _own_ports()
+
+    def _may_be_private(self, host: str, port: int) -> bool:
+        assert self._hosts is not None
+        return host in self._hosts or (host, port) in self._our_own
+
+    async def _look_up(self, host: str, port: int) -> str:
+        """Raises: gate.Refused."""
+        try:
+            return await gate.lead(
+                host,
+                port,
+                may_be_private=self._may_be_private(host, port),
+                is_own_port=port in _own_ports(),
+            )
+        except gate.Refused as error:
+            logger.warning("cobrowse: %s:%d is refused: %s", host, port, error)
+            raise
+
+    async def _lead(self, server: Server, host: str, port: int) -> None:
         """Nobody gets at what is behind this machine by a name that leads there."""
         try:
-            loop = asyncio.get_running_loop()
-            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
-                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, TimeoutError, UnicodeError):
-            data.server.error = f"{host} cannot be found"
+            address = await self._look_up(host, port)
+        except gate.Refused as error:
+            server.error = str(error)
+        else:
+            if address != host:
+                server.sni = server.sni or host
+                server.address = (address, port)
+
+    async def _pass_by(self, flow: HTTPFlow) -> None:
+        """Plain http to somebody else.
+
+        The address stands in the request as well, or each one would get a connection of its own.
+        """
+        request = flow.request
+        try:
+            request.data.host = await self._look_up(request.host, request.port)
+        except gate.Refused as error:
+            flow.response = _plain(502, f"{error}\n")
+
+    def tls_clienthello(self, data: ClientHelloData) -> None:
+        """See that mitmproxy signs for one name alone, which the authority may sign for.
+
+        It would add the address of the site, or its own where the browser names no host.
+        """
+        server, client = data.context.server, data.context.client
+        if self._hosts is None or server.address is None:
             return
-        addresses = [str(address[4][0]) for address in found]
-        if not all(map(forward.is_public, addresses)):
-            logger.warning("cobrowse: refused: %s is no public address", host)
-            data.server.error = "private addresses are refused, unless include names them"
-            return
-        # What was looked at is what is connected to: a name may lead elsewhere the next time.
-        data.server.sni = data.server.sni or host
-        data.server.address = (addresses[0], port)
+        if client.sni is None:
+            client.sni = server.address[0]
+        elif isinstance(client.proxy_mode, TransparentMode) and client.sni in self._hosts:
+            server.address = (client.sni, server.address[1])
+
+    def tls_start_server(self, data: TlsData) -> None:
+        """The relay of this machine is known by its certificate, which seldom names this address.
+
+        It is read each time, as the relay may have a new one.
+        """
+        file, relay = self.settings.relay.cert, self._relay_at()
+        if file and isinstance(data.conn, Server) and forward.is_loopback(relay[0]):
+            if (data.conn.address or ())[:2] == relay:
+                try:
+                    data.ssl_conn = pinning.connection(Path(file))
+                except (OSError, ValueError) as error:
+                    logger.error("cobrowse: relay.cert cannot be read: %s", error)
+
+    def _relay_at(self) -> tuple[str, int]:
+        return address_of(self.settings.proxy.relay)[1:]
+
+    def http_connect(self, flow: HTTPFlow) -> None:
+        self._keep_from_relay(flow)
+
+    def _keep_from_relay(self, flow: HTTPFlow) -> None:
+        """Visitors get at the relay by the reserved path of a site, and at nothing else of it."""
+        request = flow.request
+        if self._hosts is not None and flow.response is None:
+            at = (request.host, request.port)
+            if at == self._relay_at() and request.host not in self._hosts:
+                flow.response = _plain(403, "The relay is not reached through the proxy.\n")
 
     def requestheaders(self, flow: HTTPFlow) -> Awaitable[None] | None:
-        if self._hosts is not None and not self._is_opened(flow.request):
-            return None  # plain http to somebody else
+        if self._hosts is not None and not self._is_opened(flow):
+            self._keep_from_relay(flow)
+            _stream_upload(flow, by_name(flow.request.headers.fields))
+            return self._pass_by(flow) if flow.response is None else None
         # mitmproxy awaits what is awaitable; for the site's own requests that would be in vain.
         if ours := classify(flow.request.path, self.settings.proxy.prefix):
             # What another addon has refused already stays refused.
@@ -238,10 +324,13 @@ class Cobrowse:
             self._let_go(flow)
         return None
 
-    def _is_opened(self, request: Request) -> bool:
-        """Where the browser's own name for the site is not asked for, the request's own counts."""
+    def _is_opened(self, flow: HTTPFlow) -> bool:
         assert self._hosts is not None
-        return request.host in self._hosts or request.pretty_host in self._hosts
+        if flow.request.host in self._hosts:
+            return True
+        # There the network leads, by address; the browser's own name for the site stands inside.
+        is_led = isinstance(flow.client_conn.proxy_mode, TransparentMode)
+        return is_led and flow.request.pretty_host in self._hosts
 
     def _let_go(self, flow: HTTPFlow) -> None:
         logger.exception("cobrowse: a request goes on untouched after an error of ours")
@@ -336,12 +425,7 @@ class Cobrowse:
                 found = identity.from_cookies(sent, self._sources[group_id])
         # Host may have changed by now.
         request.headers.fields = edited(cookies.strip(request.headers.fields), edits)
-        # A small upload is kept whole, so that an origin that answers before it has read it all
-        # still gets its answer through.
-        request.stream = flow.response is None and _is_large(request, values)
-        if request.stream and _has_body(request, values) and _speaks_http1(flow):
-            if _is_endless(request, values):  # mitmproxy frames a body by what the fields say
-                request.headers["Transfer-Encoding"] = "chunked"
+        _stream_upload(flow, values)
         flow.metadata[_VISIT] = Visit(
             sides=sides,
             is_reverse=is_reverse,
@@ -693,6 +777,19 @@ def _has_body(request: Request, values: Values) -> bool:
     return "transfer-encoding" in values or values.get("content-length", "0").strip() != "0"
 
 
+def _stream_upload(flow: HTTPFlow, values: Values) -> None:
+    """Let a large upload pass as it comes.
+
+    A small one is kept whole, so that an origin that answers before it has read it all still gets
+    its answer through.
+    """
+    request = flow.request
+    request.stream = flow.response is None and _is_large(request, values)
+    if request.stream and _has_body(request, values) and _speaks_http1(flow):
+        if _is_endless(request, values):  # mitmproxy frames a body by what the fields say
+            request.headers["Transfer-Encoding"] = "chunked"
+
+
 def _is_large(request: Request, values: Values) -> bool:
     length = values.get("content-length", "0")
     if "transfer-encoding" in values or _is_endless(request, values) or not length.isdecimal():
@@ -721,6 +818,13 @@ def _plain(status: int, text: str, content_type: str = "text/plain") -> Response
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def _own_ports() -> set[int]:
+    """The ports that this proxy listens on."""
+    server = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call, unused-ignore]
+    listeners = server.servers if server else ()
+    return {port for listener in listeners for _, port, *_ in listener.listen_addrs}
 
 
 def _check_listeners() -> None:

@@ -5,6 +5,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+# Addresses of version 6 that end in one of version 4: RFC 4291, 2765 and 6052.
+_AROUND_IPV4: Final = tuple(
+    map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
+)
+# Not all versions of Python know that these are nobody's outside: RFC 3879 and 8215.
+_LOCAL: Final = tuple(map(ipaddress.IPv6Network, ("fec0::/10", "64:ff9b:1::/48")))
 _HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -50,14 +56,16 @@ class Hosts:
 def is_public(address: str) -> bool:
     """Whether an address is one of the internet's, and of no network behind it."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    teredo = getattr(ip, "teredo", None)
-    return (
-        ip.is_global
-        and not ip.is_multicast
-        and (inner is None or is_public(str(inner)))
-        and (teredo is None or is_public(str(teredo[1])))
-    )
+    if not ip.is_global or ip.is_multicast:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return True
+    teredo = ip.teredo
+    inner = [ip.ipv4_mapped, ip.sixtofour, teredo and teredo[1]]
+    if any(ip in network for network in _AROUND_IPV4):
+        inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    is_local = any(ip in network for network in _LOCAL)
+    return not is_local and all(is_public(str(found)) for found in inner if found)
 
 
 def is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 STANDARD_PORTS: Final = {"http": 80, "https": 443}
+_PORTS: Final = {**STANDARD_PORTS, "ws": 80, "wss": 443}
 _AUTHORITY: Final = re.compile(
     r"(?:\[(?P<literal>[^\[\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?"
 )
@@ -33,7 +34,7 @@ def host_and_port(scheme: str, host: str, port: int) -> str:
 def address_of(url: str) -> tuple[str, str, int]:
     """scheme, host and port of a URL that the settings have checked."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or STANDARD_PORTS[parts.scheme]
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
 
 
 @lru_cache(maxsize=1024)

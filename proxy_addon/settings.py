@@ -296,9 +296,13 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RelayFolder(msgspec.Struct, frozen=True, kw_only=True):
-    """Section [relay], for the one key that decides where both find the secret by default."""
+    """Section [relay], as far as the proxy of the same machine reads it.
+
+    data_dir decides where both find the secret by default; by cert the relay is known.
+    """
 
     data_dir: str = ""
+    cert: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
