@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -48,11 +48,12 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True)
 class Authority:
-    """folder: where its files are."""
+    """folder: where its files are. replaced: another stood there, which is trusted no more."""
 
     folder: Path
     certificate: x509.Certificate
     key: Key
+    replaced: bool = False
 
     @property
     def pin(self) -> str:
@@ -65,17 +66,20 @@ class Authority:
 def authority(folder: Path, hosts: Iterable[str]) -> Authority:
     """The authority in a folder, if it is good for these hosts and some days; else a new one.
 
+    One for more hosts is good: who made it so has told browsers to trust it.
+
     Args: hosts: names or addresses; "*.host" is for all below it, as is the name itself.
     Raises: CertificateError, OSError.
     """
-    constraints = _constraints(hosts)
+    names = _names(hosts)
     try:
         known = load(folder)
     except (OSError, ValueError):
         known = None
-    if known and _is_good(known.certificate, constraints):
+    if known and _is_good(known.certificate, names):
         return known
-    return _make(folder, constraints)
+    replaced = (folder / AUTHORITY_FILE).exists()
+    return replace(_make(folder, _constraints(names)), replaced=replaced)
 
 
 def load(folder: Path) -> Authority:
@@ -109,6 +113,7 @@ def leaf(signer: Authority, hosts: Sequence[str], path: Path) -> Path:
         .not_valid_after(signer.certificate.not_valid_after_utc)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key()),
@@ -124,11 +129,6 @@ def _make(folder: Path, constraints: x509.NameConstraints) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    usage = x509.KeyUsage(
-        key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -138,7 +138,7 @@ def _make(folder: Path, constraints: x509.NameConstraints) -> Authority:
         .not_valid_before(now - SKEW)
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(constraints, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
@@ -150,11 +150,29 @@ def _make(folder: Path, constraints: x509.NameConstraints) -> Authority:
     return Authority(folder, certificate, key)
 
 
-def _constraints(hosts: Iterable[str]) -> x509.NameConstraints:
-    """Raises: CertificateError."""
-    names = [_general_name(host.removeprefix("*.")) for host in dict.fromkeys(hosts)]
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _names(hosts: Iterable[str]) -> list[x509.GeneralName]:
+    """Each once. Raises: CertificateError."""
+    names = list(dict.fromkeys(_general_name(host.removeprefix("*.")) for host in hosts))
     if not names:
         raise CertificateError("an authority is for some hosts: name at least one")
+    return names
+
+
+def _constraints(names: list[x509.GeneralName]) -> x509.NameConstraints:
     permitted: list[x509.GeneralName] = []
     for name in names:
         if isinstance(name, x509.IPAddress):
@@ -209,14 +227,14 @@ def _is_permitted(name: x509.GeneralName, constraints: x509.NameConstraints) -> 
     return False
 
 
-def _is_good(certificate: x509.Certificate, wanted: x509.NameConstraints) -> bool:
-    """Whether it is ours, lasts, and is for exactly these hosts."""
+def _is_good(certificate: x509.Certificate, names: list[x509.GeneralName]) -> bool:
+    """Whether it is constrained, lasts, and is for these hosts."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
         return False
     left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-    return left > LEAST_LEFT and found == wanted
+    return left > LEAST_LEFT and all(_is_permitted(name, found) for name in names)
 
 
 def _pem(key: Key) -> bytes:

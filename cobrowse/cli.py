@@ -234,6 +234,8 @@ def _certs(arguments: argparse.Namespace) -> None:
     if not hosts:
         raise StartError("whose? Say --host shop.example; more may be given")
     made = authority(folder, [host.strip("[]") for host in hosts])
+    if made.replaced:
+        print(f"{up.REPLACED}\n")
     ends = made.certificate.not_valid_after_utc
     print(f"Authority    {folder / CERTIFICATE_FILE}, good until {ends:%Y-%m-%d} for")
     print(f"             {', '.join(hosts)}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from cobrowse.processes import StartError
+from cobrowse.processes import STOP_TIMEOUT_S, StartError, die_with_parent
 
 BROWSERS: Final = (
     "chromium",
@@ -24,7 +24,6 @@ BROWSERS: Final = (
     "chrome",
     "microsoft-edge",
 )
-STOP_TIMEOUT_S: Final = 8.0
 # A process that is being killed may still write.
 REMOVALS: Final = 30
 _MAC: Final = (
@@ -35,10 +34,14 @@ _MAC: Final = (
 
 @dataclass(frozen=True)
 class Forward:
-    """The proxy in forward mode. include: further pages; folder: of the authority's files."""
+    """The proxy in forward mode.
+
+    include: further pages. folder: of the authority's files. asks: for the password, if one is set.
+    """
 
     include: list[str]
     folder: Path
+    asks: bool = True
 
 
 def include_of(hosts: Sequence[str]) -> list[str]:
@@ -46,7 +49,15 @@ def include_of(hosts: Sequence[str]) -> list[str]:
     for host in hosts:
         if "/" in host or not host:
             raise StartError(f"--include takes a host, as shop.test or *.shop.test, not {host!r}")
-    return [f"{host}/*" for host in hosts]
+    return [f"{_in_ascii(host)}/*" for host in hosts]
+
+
+def _in_ascii(host: str) -> str:
+    """A host as browsers ask for it. Raises: StartError."""
+    try:
+        return host.lower() if host.isascii() else host.encode("idna").decode()
+    except UnicodeError as error:
+        raise StartError(f"{host!r} is no name of a host") from error
 
 
 def site_of(url: str) -> tuple[str, list[str]]:
@@ -59,6 +70,7 @@ def site_of(url: str) -> tuple[str, list[str]]:
         host = ""
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host):
         raise StartError(f"no address of a page: {url!r}")
+    host = _in_ascii(host)
     is_name = not host.replace(".", "").isdigit() and ":" not in host
     bare = host.removeprefix("www.")
     return whole, [host] if not is_name or "." not in bare else [bare, f"*.{bare}"]
@@ -85,16 +97,27 @@ def _playwrights() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder that is gone at the end of the block."""
+    folder = tempfile.mkdtemp(prefix="cobrowse-")
+    try:
+        yield Path(folder)
+    finally:
+        _remove(folder)
+
+
+@contextlib.contextmanager
 def browsing(
-    browser: str, url: str, proxy: str, pin: str, extra: Sequence[str]
+    browser: str, url: str, proxy: str, pin: str, profile: Path, extra: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A browser with a profile of its own, which trusts one key and nothing else that is new.
 
-    At the end of the block it ends, with all its processes, and its profile goes.
+    At the end of the block it ends, with all its processes.
 
-    Args: proxy: http://host:port. extra: further arguments. Raises: StartError.
+    Args: proxy: http://host:port. profile: folder, made where it is not there. extra: further
+        arguments.
+    Raises: StartError.
     """
-    profile = tempfile.mkdtemp(prefix="cobrowse-")
     arguments = [
         f"--user-data-dir={profile}",
         f"--proxy-server={proxy}",
@@ -118,9 +141,9 @@ def browsing(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=die_with_parent,
         )
     except OSError as error:
-        _remove(profile)
         raise StartError(f"{browser} cannot be started: {error.strerror}") from error
     try:
         yield process
@@ -132,7 +155,6 @@ def browsing(
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        _remove(profile)
 
 
 def _remove(folder: str) -> None:

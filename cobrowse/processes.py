@@ -60,7 +60,7 @@ class Processes:
                 [sys.executable, *command],
                 stdin=subprocess.PIPE if told else None,
                 stdout=output,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
             self._children[name] = child
             if told and child.stdin:
@@ -139,7 +139,7 @@ def running() -> Iterator[Processes]:
             signal.signal(number, handler)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child, before it runs: Linux ends it when the parent is gone."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

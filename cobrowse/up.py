@@ -30,6 +30,11 @@ DEMO_COOKIES: Final = {
 DEMO_SETTINGS: Final = (
     'mask = "none"\ncanvas_fps = 2\nbutton = { shown = true }\ntrusted_domains = ["localhost"]'
 )
+# What goes with an authority that was for other hosts, or at its end.
+REPLACED: Final = (
+    "A new authority was made, in place of one for other hosts or at its end: browsers must be told"
+    " to trust it, and the relay needs a new certificate if it had one of the last."
+)
 _MITMDUMP: Final = "import sys; from mitmproxy.tools.main import mitmdump; sys.exit(mitmdump())"
 
 
@@ -85,30 +90,36 @@ def browse(
     """
     path = path or config.own_file()
     address, hosts = forwarding.site_of(url)
-    forward = forward_of(path, [*hosts, *include])
     program = forwarding.find_browser(browser)
     at, relay_at = ("127.0.0.1", _free_port()), ("127.0.0.1", _free_port())
-    with running() as processes:
+    # The authority is as short-lived as the profile: what others trust stays as it is.
+    with forwarding.own_folder() as folder, running() as processes:
+        forward = forward_of(path, [*hosts, *include], folder / "certs", asks=False)
         start(processes, path, "", at, relay_at, forward)
         proxy, pin = f"http://{_address(*at)}", load(forward.folder).pin
-        settings = config.load(path)[1]
-        with forwarding.browsing(program, address, proxy, pin, extra) as opened:
+        settings, profile = config.load(path)[1], folder / "profile"
+        with forwarding.browsing(program, address, proxy, pin, profile, extra) as opened:
             relay_url = _relay_url(settings, _address(*relay_at))
             _announce(path, "Page", address, relay_url, settings, None)
             processes.wait_for(opened)
 
 
-def forward_of(path: str, hosts: Sequence[str]) -> Forward:
+def forward_of(
+    path: str, hosts: Sequence[str], folder: Path | None = None, *, asks: bool = True
+) -> Forward:
     """Forward mode with what a config file includes, and further hosts; makes its authority.
 
+    Args: folder: of the authority; None, below the data folder. asks: see Forward.
     Raises: StartError, ValueError.
     """
     proxy, relay = config.load(path)
     included = forwarding.include_of(hosts)
     known = Hosts([*proxy.proxy.include, *included])
-    folder = relay.data_dir() / "certs"
-    authority(folder, [name.strip("[]") for name in known.names])
-    return Forward(included, folder)
+    folder = folder or relay.data_dir() / "certs"
+    made = authority(folder, [name.strip("[]") for name in known.names])
+    if made.replaced:
+        print(REPLACED, flush=True)
+    return Forward(included, folder, asks)
 
 
 def start(
@@ -191,6 +202,7 @@ def start_proxy(
     pairs = []
     if forward:
         options |= {"confdir": str(forward.folder), "cobrowse_forward": "true"}
+        options["cobrowse_auth"] = str(forward.asks).lower()
         pairs = [("cobrowse_include", pattern) for pattern in forward.include]
     else:
         # On by default, it would refuse every visitor from a public address.

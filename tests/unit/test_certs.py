@@ -48,9 +48,9 @@ def test_addresses_are_allowed_by_themselves(tmp_path: Path) -> None:
         x509.DNSName("127.0.0.1"),
         x509.IPAddress(ipaddress.ip_network("::1/128")),
     ]
-    authority(tmp_path, ["::1"])
+    authority(tmp_path / "other", ["::1"])
     no_name = x509.DNSName("invalid")
-    assert no_name in (constraints(tmp_path).permitted_subtrees or ())
+    assert no_name in (constraints(tmp_path / "other").permitted_subtrees or ())
 
 
 def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -64,10 +64,14 @@ def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_it_is_kept_while_it_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = authority(tmp_path, ["shop.test"])
-    assert authority(tmp_path, ["shop.test"]).certificate == made.certificate
+    made = authority(tmp_path, ["shop.test", "*.shop.test", "10.0.0.5"])
+    assert not made.replaced
+    for fewer in (["10.0.0.5", "SHOP.test"], ["*.www.shop.test"]):
+        kept = authority(tmp_path, fewer)
+        assert kept.certificate == made.certificate and not kept.replaced
+    assert authority(tmp_path, ["10.0.0.6"]).replaced
     other = authority(tmp_path, ["shop.test", "other.test"])
-    assert other.certificate != made.certificate and other.pin != made.pin
+    assert other.certificate != made.certificate and other.pin != made.pin and other.replaced
     monkeypatch.setattr(module, "LEAST_LEFT", datetime.timedelta(days=31))
     assert authority(tmp_path, ["shop.test", "other.test"]).certificate != other.certificate
     (tmp_path / AUTHORITY_FILE).write_text("no key")
@@ -80,6 +84,7 @@ def test_a_leaf_is_trusted_by_who_trusts_the_authority(tmp_path: Path) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(path)
     client = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE_FILE))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
     for name in ("www.shop.test", "127.0.0.1"):
         shake_hands(client, server, name)
     with pytest.raises(ssl.SSLCertVerificationError):
