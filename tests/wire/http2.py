@@ -134,6 +134,8 @@ def h2_origin(certificate: Path) -> Iterator[H2Origin]:
 
     def serve(plain: socket.socket) -> None:
         with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as secured:
+            if secured.selected_alpn_protocol() != "h2":
+                return  # a socket's, which goes on to the relay
             config = h2.config.H2Configuration(client_side=False)
             connection = h2.connection.H2Connection(config)
             connection.initiate_connection()

@@ -9,6 +9,8 @@ from pathlib import Path
 from cobrowse.processes import Processes
 from tests.stack import free_port
 
+MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))
+
 
 @contextlib.contextmanager
 def mitmdump(
@@ -27,7 +29,7 @@ def mitmdump(
     processes.start(
         "mitmdump",
         [
-            *(str(Path(sys.executable).with_name("mitmdump")), *quiet, "-s", addon),
+            *(MITMDUMP, *quiet, "-s", addon),
             *("--mode", f"reverse:{origin}"),
             *("--listen-host", "127.0.0.1", "--listen-port", str(port)),
             *(part for setting in settings for part in ("--set", setting)),

@@ -50,9 +50,11 @@ class RawServer:
 
 
 @contextlib.contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def listening(
+    serve: Callable[[socket.socket], None], at: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[int]:
     """Call serve with each connection, in a thread of its own; yields the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(at)
     connections: list[socket.socket] = []
 
     def accept() -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,10 @@ import proxy_addon
 from certs.authority import CERTIFICATE_FILE, authority, leaf
 from cobrowse import up
 from cobrowse.processes import Processes, StartError
-from tests.stack import GROUP, config_text, free_port
+from tests.stack import config_text, free_port
 from tests.wire.http2 import H2Client, h2_origin
-from tests.wire.raw import TIMEOUT_S, RawServer, listening, raw_server
+from tests.wire.mitmdump import mitmdump
+from tests.wire.raw import TIMEOUT_S, Client, RawServer, listening, raw_server, read_head
 
 NAVIGATION = b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
 PAGE = b"<!doctype html><title>page</title>"
@@ -87,6 +89,40 @@ def test_only_what_is_included_is_touched(tmp_path: Path, site: RawServer) -> No
     assert site.hears_nothing()
 
 
+def test_of_the_relay_only_the_visitors_paths_are_reached(tmp_path: Path, site: RawServer) -> None:
+    """Its other pages are for this machine, which listens there for nobody else."""
+    with raw_server() as relay:
+        relay.answers_and_closes(RESPONSE)
+        with forward(tmp_path, "localhost", more=f'relay = "{relay.url}"') as port:
+            asked = get(f"{relay.url}/metrics")
+            for request in (
+                asked,
+                asked.replace(b"Host: 127.0.0.1", b"Host: localhost"),
+                f"CONNECT 127.0.0.1:{relay.port} HTTP/1.1\r\n\r\n".encode(),
+            ):
+                with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
+                    connection.sendall(request)
+                    assert b" 403 " in read_head(connection)
+            assert relay.hears_nothing()
+            assert b" 200 " in ask(port, get(f"http://localhost:{site.port}/.cobrowse/loader.js"))
+            assert relay.head().startswith(b"GET /visitor/loader.js ")
+    assert site.hears_nothing()
+
+
+def test_an_upload_to_somebody_else_is_not_held(tmp_path: Path, site: RawServer) -> None:
+    """direct_url may be private without being opened: it stands for another's site here."""
+    more = f'direct_url = "ws://127.0.0.1:{site.port}/"'
+    with forward(tmp_path, "shop.test", more=more) as port:
+        with Client(port) as client:
+            client.send(f"POST {site.url}/ HTTP/1.1", "Host: x", "Content-Length: 9000000")
+            assert site.head().startswith(b"POST / ")  # with nothing of the body sent
+
+
+def test_letters_of_a_host_are_of_any_case(tmp_path: Path, site: RawServer) -> None:
+    with forward(tmp_path, "LocalHost") as port:
+        assert b"GLANCE" in ask(port, get(f"http://LOCALHOST:{site.port}/"))
+
+
 def test_a_private_address_may_be_included(tmp_path: Path, site: RawServer) -> None:
     with forward(tmp_path, "127.0.0.1") as port:
         assert b"GLANCE" in ask(port, get(f"http://127.0.0.1:{site.port}/"))
@@ -143,21 +179,49 @@ def test_http2_on_both_sides(tmp_path: Path) -> None:
         assert shown["subjectAltName"] == (("IP Address", "127.0.0.1"),)
 
 
-def test_the_relay_speaks_https_by_a_leaf(tmp_path: Path) -> None:
-    made = authority(tmp_path, ["127.0.0.1"])
-    path = leaf(made, ["127.0.0.1"], tmp_path / "relay.pem")
+def test_the_relay_speaks_https_by_a_leaf(tmp_path: Path, site: RawServer) -> None:
+    """Named as agents know it, which the proxy on the same machine does not."""
+    made = authority(tmp_path, ["relay.test"])
+    path = leaf(made, ["relay.test"], tmp_path / "relay.pem")
     config = tmp_path / "cobrowse.toml"
     config.write_text(config_text(tmp_path).replace("[relay]", f'[relay]\ncert = "{path}"'))
-    processes, port = Processes(), free_port()
+    processes, port, relay_port = Processes(), free_port(), free_port()
     try:
-        up.start_relay(processes, str(config), ("127.0.0.1", port))
-        processes.wait_ready("127.0.0.1", port, "the relay")
+        at, relay_at = ("127.0.0.1", port), ("127.0.0.1", relay_port)
+        up.start(processes, str(config), site.url, at, relay_at)
         trust = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE_FILE))
-        url = f"https://127.0.0.1:{port}/cobrowse/CobrowseJS.ashx?group={GROUP}&script=Agent"
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S, context=trust) as response:
-            assert f'"https://127.0.0.1:{port}"'.encode() in response.read()
+        plain = socket.create_connection(relay_at, TIMEOUT_S)
+        with trust.wrap_socket(plain, server_hostname="relay.test") as secured:
+            secured.sendall(b"GET /visitor/loader.js HTTP/1.0\r\n\r\n")
+            assert b" 200 " in secured.recv(4096)
+        url = f"http://127.0.0.1:{port}/.cobrowse/loader.js"
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+            assert b"GLANCE" in response.read()
+        # Another's certificate in the same place is not taken.
+        leaf(made, ["relay.test"], path)
+        with pytest.raises(urllib.error.HTTPError, match="502"):
+            urllib.request.urlopen(url, timeout=TIMEOUT_S)
     finally:
         processes.stop()
+
+
+def test_visitors_get_the_sites_own_certificate(tmp_path: Path, site: RawServer) -> None:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    shown = ca.issue_cert("localhost").private_key_and_cert_chain_pem
+    shown.write_to_path(str(tmp_path / "site.pem"))
+    config = tmp_path / "cobrowse.toml"
+    config.write_text(f'{config_text(tmp_path)}\n[proxy]\ncert = "{tmp_path / "site.pem"}"\n')
+    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    with mitmdump(tmp_path, config, site.url) as port:
+        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        with trust.wrap_socket(plain, server_hostname="localhost") as secured:
+            head = f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\n".encode()
+            secured.sendall(head + NAVIGATION + b"\r\n")
+            answer = read_head(secured)
+    assert b" 200 " in answer
+    (cookie,) = [line for line in answer.split(b"\r\n") if line.lower().startswith(b"set-cookie")]
+    assert b"cobrowse_assets" in cookie and b"Secure" in cookie
 
 
 def test_an_old_site_is_reached(tmp_path: Path) -> None:
