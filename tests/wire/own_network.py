@@ -9,9 +9,10 @@ import pytest
 
 _APART = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
 SHOP, OTHER, BROWSER = "93.184.216.34", "93.184.216.35", "10.0.0.2"
+INSIDE = "10.0.0.1"
 _NAMES = f"""\
 127.0.0.1 localhost here.test
-10.0.0.1 inside.test
+{INSIDE} inside.test
 {SHOP} shop.test
 {OTHER} other.test
 """
@@ -35,7 +36,7 @@ def set_up(folder: Path) -> None:
     hosts = folder / "hosts"
     hosts.write_text(_NAMES)
     call("ip", "link", "set", "lo", "up")
-    for address in (SHOP, OTHER, BROWSER, "10.0.0.1"):
+    for address in (SHOP, OTHER, BROWSER, INSIDE):
         call("ip", "address", "add", f"{address}/32", "dev", "lo")
     call("mount", "--bind", str(hosts), "/etc/hosts")
 

@@ -17,7 +17,7 @@ from cobrowse.processes import Processes
 from tests.stack import config_text, free_port
 from tests.wire import own_network
 from tests.wire.mitmdump import MITMDUMP
-from tests.wire.own_network import BROWSER, OTHER, SHOP
+from tests.wire.own_network import BROWSER, INSIDE, OTHER, SHOP
 from tests.wire.raw import TIMEOUT_S, Client, listening, read_head
 from tests.wire.test_forward_wire import NAVIGATION, PAGE, ask, forward, get
 
@@ -28,7 +28,7 @@ KEPT_OPEN = (
 
 
 class Sites:
-    """SHOP and OTHER, by http and by https. came: connections to any of them."""
+    """Each address by http, and by https but for INSIDE. came: connections to any of them."""
 
     def __init__(self, folder: Path) -> None:
         ca = trustme.CA()
@@ -53,7 +53,7 @@ class Sites:
     @contextlib.contextmanager
     def serving(self) -> Iterator["Sites"]:
         with contextlib.ExitStack() as stack:
-            for host in (SHOP, OTHER):
+            for host in (SHOP, OTHER, INSIDE):
                 stack.enter_context(listening(self._serve, (host, 80)))
                 stack.enter_context(listening(self._secure, (host, 443)))
             yield self
@@ -162,7 +162,7 @@ def transparent_mode(folder: Path) -> None:
                     answer = b"".join(iter(lambda: connection.recv(65_536), b""))
                     assert (b"GLANCE" in answer) is is_ours, answer
             # Nobody gets inside by being led there, whatever he calls it.
-            with to("10.0.0.1", 80) as connection:
+            with to(INSIDE, 80) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")
                 assert b" 502 " in read_head(connection)
     finally:
