@@ -10,13 +10,14 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from cryptography import x509
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client, Server
@@ -94,6 +95,9 @@ class Cobrowse:
         self._filter = policy.PageFilter([], [])
         # In forward mode: the hosts that are opened.
         self._hosts: forward.Hosts | None = None
+        # Sessions go on from one of them to another.
+        self._sites: Container[str] = ()
+        self._site_names: tuple[str, ...] = ()
         # Where the config file leads, and no visitor: these may be private.
         self._our_own: set[tuple[str, int]] = set()
         self._is_set = asyncio.Event()
@@ -136,6 +140,8 @@ class Cobrowse:
                 f"cobrowse: {error}"
             ) from error
         self.settings = loaded
+        self._sites = loaded.proxy.origins if self._hosts is None else self._hosts
+        self._site_names = tuple(loaded.proxy.origins if self._hosts is None else self._hosts.names)
         self._filter = policy.PageFilter(include, loaded.proxy.exclude)
         self._keeper = Keeper(loaded.proxy.assets)
         self._sources = {group: of.cookies.sources() for group, of in loaded.groups.items()}
@@ -166,6 +172,8 @@ class Cobrowse:
         ctx.options.keep_host_header = True
         self._set_options()
         self._is_set.set()
+        if self._hosts is not None:
+            _warn_of_authority()
 
     def _set_options(self) -> None:
         """What the config file says of mitmproxy's own part."""
@@ -545,7 +553,7 @@ class Cobrowse:
         way = take.take(
             flow.request.path,
             values.get("referer", ""),
-            self.settings.proxy.origins,
+            self._sites,
             secure=origin.startswith("https:"),
         )
         if way is None:
@@ -588,6 +596,8 @@ class Cobrowse:
             if visit.is_reverse and visit.sides.upstream != visit.sides.visitor:
                 options = self.settings.proxy.reverse
                 as_it_came = reverse.from_origin(as_it_came, visit.sides, options)
+            elif not visit.is_reverse and not self.settings.proxy.reverse.keep_alt_svc:
+                as_it_came = without(as_it_came, (b"alt-svc",))
             self._handle(flow, visit, as_it_came, is_live=is_live)
         except Exception:
             logger.exception("cobrowse: a page passes untouched after an error of ours")
@@ -655,6 +665,7 @@ class Cobrowse:
             self.settings.proxy,
             chunked=chunked,
             http10=http10,
+            hosts=self._site_names,
             make_nonce=_nonce,
         )
         for change in prepared.policy_changes:
@@ -825,6 +836,19 @@ def _own_ports() -> set[int]:
     server = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call, unused-ignore]
     listeners = server.servers if server else ()
     return {port for listener in listeners for _, port, *_ in listener.listen_addrs}
+
+
+def _warn_of_authority() -> None:
+    """Whoever gets at the key of an authority for everything can be any site."""
+    tls = ctx.master.addons.get("tlsconfig")  # type: ignore[no-untyped-call, unused-ignore]
+    if not tls:
+        return
+    known = x509.load_pem_x509_certificate(tls.certstore.default_ca.to_pem())
+    if not any(isinstance(e.value, x509.NameConstraints) for e in known.extensions):
+        logger.warning(
+            "cobrowse: the authority in %s signs for any site: cobrowse certs makes one for yours",
+            ctx.options.confdir,
+        )
 
 
 def _check_listeners() -> None:

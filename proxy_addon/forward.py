@@ -35,7 +35,9 @@ class Hosts:
                 '["shop.test/*"], or give --include shop.test'
             )
 
-    def __contains__(self, host: str) -> bool:
+    def __contains__(self, host: object) -> bool:
+        if not isinstance(host, str):
+            return False
         host = host.lower()
         bare = f"[{host}]" if ":" in host else host
         return any(

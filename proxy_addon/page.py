@@ -66,11 +66,12 @@ def prepare(
     *,
     chunked: bool,
     http10: bool,
+    hosts: tuple[str, ...],
     make_nonce: Callable[[], str],
 ) -> Page:
     """Put the snippet into a page that decide() took.
 
-    Args: chunked, http10: see headers.for_spliced_page().
+    Args: chunked, http10: see headers.for_spliced_page(). hosts: of all our sites.
     """
     admitted = csp.allow(fields, _policy_needs(visit, proxy), make_nonce=make_nonce)
     with_integrity = csp.wants_integrity(values.get("integrity-policy", ""))
@@ -79,7 +80,7 @@ def prepare(
         group=visit.group,
         site=visit.site,
         socket=proxy.direct_url,
-        hosts=tuple(proxy.origins),
+        hosts=hosts,
         identity=visit.identity,
         is_frame=visit.is_frame,
         with_integrity=with_integrity,

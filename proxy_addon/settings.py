@@ -117,13 +117,16 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     cert: Annotated[
         str,
         Meta(
-            description="PEM file with the visitor-side certificate, its chain and its key. "
-            "Empty: mitmproxy signs one itself where visitors come by https."
+            description="PEM file with the visitor-side certificate, its chain and its key, in "
+            "front of a site. Empty: mitmproxy signs one itself where visitors come by https."
         ),
     ] = ""
     origin_ca: Annotated[
         str,
-        Meta(description="PEM file of the authorities that sites are trusted by. Empty: public."),
+        Meta(
+            description="PEM file of the authorities that sites are trusted by, and no others. "
+            "Empty: the public ones."
+        ),
     ] = ""
     origin_tls_min: Annotated[
         Literal["", "1.0", "1.1", "1.2", "1.3"],

@@ -6,7 +6,7 @@ make anybody share a page.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -26,10 +26,10 @@ class Way:
     set_cookie: str
 
 
-def take(path: str, referer: str, hosts: Collection[str], *, secure: bool) -> Way | None:
+def take(path: str, referer: str, hosts: Container[str], *, secure: bool) -> Way | None:
     """What to answer; None where the address says nothing that we would have written.
 
-    Args: path: the request's, with its query. hosts: lower-case names of our sites.
+    Args: path: the request's, with its query. hosts: our sites, by lower-case name.
     """
     asked = parse_qs(urlsplit(path).query)
     to, ticket = asked.get("to", [""])[0], asked.get("ticket", [""])[0]

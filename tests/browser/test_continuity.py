@@ -190,6 +190,12 @@ def test_another_site_behind_the_same_proxy(tmp_path: Path, site: Pages, named: 
         stranger.wait_for_url(f"{there}/one")
         assert stranger.evaluate("document.cookie") == ""
         stranger.context.close()
+        # Nothing is left there, either.
+        page.click("#go")
+        wait_for(page, "sessioncontinue")
+        call(page, "stopSession()")
+        wait_for(page, "sessionend")
+        assert page.evaluate("document.cookie") == ""
         agent.close()
         context.close()
 

@@ -25,8 +25,9 @@ from tests.browser.visiting import RANDOM, start_session
 from tests.stack import Stack, config_text, free_port
 from tests.wire.http2 import H2Origin, h2_origin
 
-PAGE = b"""<!doctype html><meta charset=utf-8><title>Shop</title>
-<h1>Shop</h1><p id=text>something</p><a href=/next>next</a>"""
+PAGE = """<!doctype html><meta charset=utf-8><title>Shop</title>
+<h1>Shop</h1><p id=text>something</p><a id=next href=/next>next</a>
+<a id=bank href=https://127.0.0.2:{port}/bank>bank</a>"""
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,15 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ca, folder = trustme.CA(), tmp_path_factory.mktemp("site")
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
-    shown = ca.issue_cert("localhost", "127.0.0.1", "elsewhere.example")
+    shown = ca.issue_cert("localhost", "127.0.0.1", "127.0.0.2", "elsewhere.example")
     shown.private_key_and_cert_chain_pem.write_to_path(str(folder / "site.pem"))
-    with h2_origin(folder / "site.pem") as origin:
+    with h2_origin(folder / "site.pem", "0.0.0.0") as origin:
         origin.headers = [
             (":status", "200"),
             ("content-type", "text/html; charset=utf-8"),
             ("content-security-policy", "default-src 'none'; base-uri 'none'"),
         ]
-        origin.body = PAGE
+        origin.body = PAGE.format(port=origin.port).encode()
         yield Site(origin, folder / "ca.pem")
 
 
@@ -72,9 +73,9 @@ class Forward:
 
 @pytest.fixture(scope="module")
 def forward(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Forward]:
-    """Forward mode that opens localhost alone."""
+    """Forward mode that opens localhost, and another site."""
     path = str(config_of(tmp_path_factory.mktemp("forward"), site))
-    way = up.forward_of(path, ["localhost"])
+    way = up.forward_of(path, ["localhost", "127.0.0.2"])
     at, relay_at = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
     processes = Processes()
     try:
@@ -109,10 +110,16 @@ def test_a_session_on_a_site_by_https(
         agent.goto(forward.stack.agent_view(start_session(visitor, RANDOM)))
         wait_for_equal_trees(visitor, agent)
         visitor.evaluate("document.getElementById('text').textContent = 'else'")
-        visitor.click("a")
-        until(visitor, "GLANCE.Cobrowse.Visitor.inSession()")
-        expect(agent.locator("#url")).to_have_text(f"https://localhost:{site.port}/next")
-        wait_for_equal_trees(visitor, agent)
+        for link, url in (
+            ("#next", f"https://localhost:{site.port}/next"),
+            # To another site that is included, too.
+            ("#bank", f"https://127.0.0.2:{site.port}/bank"),
+        ):
+            visitor.click(link)
+            visitor.wait_for_url(url)
+            until(visitor, "GLANCE.Cobrowse.Visitor.inSession()")
+            expect(agent.locator("#url")).to_have_text(url)
+            wait_for_equal_trees(visitor, agent)
         # What is not included is not opened, and private addresses are not even led to.
         with pytest.raises(Exception, match="ERR_TUNNEL_CONNECTION_FAILED"):
             visitor.goto(f"https://127.0.0.1:{site.port}/")

@@ -126,7 +126,7 @@ class H2Origin:
 
 
 @contextlib.contextmanager
-def h2_origin(certificate: Path) -> Iterator[H2Origin]:
+def h2_origin(certificate: Path, host: str = "127.0.0.1") -> Iterator[H2Origin]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     context.set_alpn_protocols(["h2"])
@@ -150,7 +150,7 @@ def h2_origin(certificate: Path) -> Iterator[H2Origin]:
                         connection.end_stream(event.stream_id)
                 secured.sendall(connection.data_to_send())
 
-    with listening(serve) as origin.port:
+    with listening(serve, (host, 0)) as origin.port:
         yield origin
 
 

@@ -24,6 +24,8 @@ export function siteDomain(): string {
 /** "" takes it away. */
 export function writeTicket(ticket: string): void {
   const wide = siteDomain();
+  // A link from another of our sites has left one for this host alone, which would outlive the session.
+  if (wide) write(SESSION_COOKIE, "", "; Max-Age=0");
   write(SESSION_COOKIE, ticket, (ticket ? "" : "; Max-Age=0") + (wide ? `; Domain=${wide}` : ""));
 }
 
