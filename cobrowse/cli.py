@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 import shtab
@@ -19,6 +19,8 @@ from relay.errors import SetupError
 from relay.server import run as run_relay
 from relay.settings import Settings
 
+# Of cobrowse check, whose other codes are grades.
+NOT_CHECKED: Final = 3
 EPILOG: Final = """cobrowse COMMAND --help shows examples; cobrowse demo is the one to begin with"""
 
 
@@ -87,6 +89,32 @@ def _parser() -> argparse.ArgumentParser:
     browse.add_argument("--browser", metavar="PATH", help="Chromium, Chrome or Edge")
     browse.add_argument("--config", metavar="FILE", help="cobrowse.toml")
     browse.set_defaults(run=_browse)
+
+    check = _command(
+        commands,
+        "check",
+        "say whether a site would work, page by page",
+        "cobrowse check https://shop.example/ --crawl 10 --html report.html",
+        "cobrowse check https://shop.example/ --login-cookie @cookies.txt --json -",
+        more="ends with 0: fine, 1: degraded, 2: broken, 3: could not be checked",
+    )
+    check.add_argument("url", metavar="URL")
+    check.add_argument(
+        "--crawl", metavar="N", type=int, default=1, help="follow links, to so many pages in all"
+    )
+    check.add_argument(
+        "--login-cookie",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="cookie of somebody who is logged in, or @FILE with one on each line",
+    )
+    check.add_argument("--html", metavar="FILE", help="write a page with the pictures")
+    check.add_argument("--json", metavar="FILE", help="write JSON; -, print it alone")
+    _include_option(check)
+    check.add_argument("--browser", metavar="PATH", help="Chromium, Chrome or Edge")
+    check.add_argument("--config", metavar="FILE", help="cobrowse.toml with cookies and masks")
+    check.set_defaults(run=_check)
 
     certs = _command(
         commands,
@@ -223,6 +251,25 @@ def _split(given: Sequence[str]) -> tuple[list[str], list[str]]:
 def _browse(arguments: argparse.Namespace) -> None:
     a = arguments
     up.browse(a.url, a.config, a.include or [], a.browser, a.extra)
+
+
+def _check(arguments: argparse.Namespace) -> NoReturn:
+    a = arguments
+    try:
+        from cobrowse.check import command
+    except ModuleNotFoundError as error:
+        print(
+            f"cobrowse: check needs {error.name}: pip install 'cobrowse-proxy[check]'",
+            file=sys.stderr,
+        )
+        sys.exit(NOT_CHECKED)
+    try:
+        cookies = command.cookies_of(a.login_cookie)
+        asked = command.Asked(a.url, a.crawl, cookies, (*(a.include or ()),), a.config, a.browser)
+        sys.exit(command.run(asked, a.html, a.json))
+    except (config.ConfigError, StartError, SetupError, ValueError) as error:
+        print(f"cobrowse: {error}", file=sys.stderr)
+        sys.exit(NOT_CHECKED)
 
 
 def _certs(arguments: argparse.Namespace) -> None:

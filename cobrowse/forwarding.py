@@ -37,11 +37,13 @@ class Forward:
     """The proxy in forward mode.
 
     include: further pages. folder: of the authority's files. asks: for the password, if one is set.
+    recording: folder where the proxy keeps what becomes of pages; None, it keeps nothing.
     """
 
     include: list[str]
     folder: Path
     asks: bool = True
+    recording: Path | None = None
 
 
 def include_of(hosts: Sequence[str]) -> list[str]:
@@ -106,6 +108,21 @@ def own_folder() -> Iterator[Path]:
         _remove(folder)
 
 
+def flags(pin: str) -> list[str]:
+    """Arguments of a browser that trusts one key, stays quiet, and works for root, too."""
+    return [
+        f"--ignore-certificate-errors-spki-list={pin}",
+        "--disable-quic",
+        "--no-first-run",
+        "--no-default-browser-check",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        # Chromium refuses to run as root with its sandbox.
+        *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    ]
+
+
 @contextlib.contextmanager
 def browsing(
     browser: str, url: str, proxy: str, pin: str, profile: Path, extra: Sequence[str]
@@ -123,15 +140,7 @@ def browsing(
         f"--proxy-server={proxy}",
         # Sites of this machine go through the proxy, too.
         "--proxy-bypass-list=<-loopback>",
-        f"--ignore-certificate-errors-spki-list={pin}",
-        "--disable-quic",
-        "--no-first-run",
-        "--no-default-browser-check",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        # Chromium refuses to run as root with its sandbox.
-        *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        *flags(pin),
         *extra,
         url,
     ]

@@ -36,6 +36,13 @@ def check_free(host: str, port: int, option: str) -> None:
             ) from error
 
 
+def free_port() -> int:
+    """A port of this machine alone that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Processes:
     """Child processes that live and die together.
 

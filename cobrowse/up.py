@@ -1,6 +1,5 @@
 """Start all parts on one machine: the relay, the proxy in front of a site, the demo's site."""
 
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import relay.settings as relay_conf
 from certs.authority import CERTIFICATE_FILE, authority, load
 from cobrowse import config, forwarding
 from cobrowse.forwarding import Forward
-from cobrowse.processes import Processes, StartError, check_free, running
+from cobrowse.processes import Processes, StartError, check_free, free_port, running
 from proxy_addon.forward import Hosts, is_loopback
 from relay.auth import LOGIN_KEY_MAX_AGE_S, make_login_key
 from relay.settings import split_listen
@@ -68,7 +67,7 @@ def demo(listen: str | None, relay_listen: str | None) -> None:
     """The same in front of the embedded site. Raises: as up()."""
     path = config.own_file("demo", DEMO_COOKIES, DEMO_SETTINGS)
     with running() as processes:
-        port, support = _free_port(), _free_port()
+        port, support = free_port(), free_port()
         settings = config.load(path)[1]
         group, values = next(iter(settings.groups.items()))
         relay_url = _relay_url(settings, relay_listen)
@@ -91,7 +90,7 @@ def browse(
     path = path or config.own_file()
     address, hosts = forwarding.site_of(url)
     program = forwarding.find_browser(browser)
-    at, relay_at = ("127.0.0.1", _free_port()), ("127.0.0.1", _free_port())
+    at, relay_at = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
     # The authority is as short-lived as the profile: what others trust stays as it is.
     with forwarding.own_folder() as folder, running() as processes:
         forward = forward_of(path, [*hosts, *include], folder / "certs", asks=False)
@@ -199,7 +198,12 @@ def start_proxy(
         scheme = "https" if relay_settings.relay.cert else "http"
         options["cobrowse_relay"] = f"{scheme}://{_address(*_reachable(relay_at))}"
     mode = "regular" if forward else f"reverse:{origin}"
+    script = Path(proxy_addon.__file__).with_name("addon.py")
     pairs = []
+    if forward and forward.recording:
+        script = Path(__file__).parent / "check" / "recording.py"
+        # Whoever looks at the record needs no counts beside it.
+        options |= {"cobrowse_recording": str(forward.recording), "termlog_verbosity": "error"}
     if forward:
         options |= {"confdir": str(forward.folder), "cobrowse_forward": "true"}
         options["cobrowse_auth"] = str(forward.asks).lower()
@@ -213,7 +217,7 @@ def start_proxy(
         "the proxy",
         [
             *("-c", _MITMDUMP),
-            *("-s", str(Path(proxy_addon.__file__).with_name("addon.py"))),
+            *("-s", str(script)),
             *("--mode", mode),
             *("--listen-host", at[0], "--listen-port", str(at[1])),
             *arguments,
@@ -249,9 +253,3 @@ def _address(host: str, port: int) -> str:
 def _reachable(at: tuple[str, int]) -> tuple[str, int]:
     """Where this machine reaches a listener that may stand on every address."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at[0], at[0]), at[1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,7 +1,6 @@
 """The whole on free ports: an origin that keeps what it hears, and proxy and relay as processes."""
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from cobrowse import up
 from cobrowse.demo.site import Bank, create_server
 from cobrowse.processes import Processes
+from cobrowse.processes import free_port as free_port
 from relay.auth import make_login_key
 
 GROUP = "12345"
@@ -41,12 +41,6 @@ def config_text(folder: Path, settings: str | None = 'mask = "none"') -> str:
     """
     section = "" if settings is None else f"[groups.{GROUP}.settings]\n{settings}\n"
     return CONFIG.format(folder=folder, group=GROUP, api_key=API_KEY, settings=section)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

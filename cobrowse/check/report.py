@@ -1,0 +1,129 @@
+"""The report as a table in the terminal, as JSON, and as one HTML page with its pictures in it."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from jinja2 import Environment
+from PIL import Image
+from rich import box
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cobrowse.check.findings import Grade, PageReport, Report
+
+# In the table's cells, where there is little room.
+_SHORT: Final = {Grade.FINE: "ok", Grade.DEGRADED: "weak", Grade.BROKEN: "bad"}
+WORDS: Final = {Grade.FINE: "fine", Grade.DEGRADED: "degraded", Grade.BROKEN: "broken"}
+_COLOURS: Final = {Grade.FINE: "green", Grade.DEGRADED: "yellow", Grade.BROKEN: "red"}
+# Columns of the table: a heading, and the findings that it sums up.
+_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "script": ("script",),
+    "page": ("bytes", "dom", "mode", "charset", "status", "load"),
+    "console": ("console", "violations"),
+    "frames": ("frames",),
+    "agent": ("session", "files"),
+    "fields": ("fields",),
+}
+# What stays in the HTML page of a picture.
+_PATH_WIDTH: Final = 22
+_PICTURE_WIDTH: Final = 960
+_PICTURE_QUALITY: Final = 80
+
+
+def to_json(report: Report) -> bytes:
+    """The report without its pictures; grades as words."""
+    built = msgspec.to_builtins(report)
+    built["grade"] = WORDS[report.grade]
+    for page, given in zip(built["pages"], report.pages, strict=True):
+        del page["pictures"]
+        page["grade"] = WORDS[given.grade]
+        for finding in page["findings"]:
+            finding["grade"] = WORDS[finding["grade"]]
+    return msgspec.json.format(msgspec.json.encode(built), indent=2) + b"\n"
+
+
+def to_html(report: Report) -> str:
+    """One page that needs nothing else."""
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"picture": _picture, "word": WORDS.__getitem__, "ms": _ms, "kb": _kb}
+    template = files("cobrowse.check").joinpath("report.html").read_text("utf-8")
+    rows = {"without": "without the proxy", "through": "through it"}
+    return environment.from_string(template).render(report=report, rows=rows, path=_path)
+
+
+def _picture(png: bytes) -> str:
+    """A picture as an address that holds it, small enough for many in one page."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    if image.width > _PICTURE_WIDTH:
+        image = image.resize((_PICTURE_WIDTH, image.height * _PICTURE_WIDTH // image.width))
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=_PICTURE_QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def show(report: Report, console: Console) -> None:
+    """The table, and below it what there is to say of each page."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    # Long addresses are cut here; below the table they are whole.
+    table.add_column("page", overflow="ellipsis", no_wrap=True, max_width=_PATH_WIDTH)
+    for heading in ("", *_COLUMNS):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("first paint", no_wrap=True, justify="right")
+    for page in report.pages:
+        cells = (_cell(page, codes) for codes in _COLUMNS.values())
+        table.add_row(Text(_path(page.url)), _graded(page.grade), *cells, Text(_paints(page)))
+    console.print(table)
+    for page in report.pages:
+        told = list(_told(page))
+        if told:
+            console.print(Text(page.url, style="bold"))
+            console.print(Padding(Group(*told), (0, 0, 1, 2)))
+    console.print(Text("The site is ").append_text(_graded(report.grade)).append("."))
+
+
+def _cell(page: PageReport, codes: Sequence[str]) -> Text:
+    grades = [finding.grade for code in codes for finding in page.of(code)]
+    if not grades:
+        return Text("-", style="dim")
+    return Text(_SHORT[max(grades)], style=_COLOURS[max(grades)])
+
+
+def _graded(grade: Grade) -> Text:
+    return Text(WORDS[grade], style=_COLOURS[grade])
+
+
+def _told(page: PageReport) -> Iterator[Text]:
+    """What somebody must know or can do; what is as it should be stands in the table."""
+    for finding in sorted(page.findings, key=lambda found: -found.grade):
+        if finding.grade or finding.proposal or finding.code == "policy":
+            line = Text(f"{finding.code}: ", style=_COLOURS[finding.grade])
+            yield line.append(finding.text, style="default")
+            yield from (Text(f"  {detail}", style="dim") for detail in finding.details)
+            yield from (Text(f"  {proposed}", style="cyan") for proposed in finding.proposal)
+
+
+def _paints(page: PageReport) -> str:
+    if page.without is None or page.through is None:
+        return "-"
+    before, after = page.without.first_paint_ms, page.through.first_paint_ms
+    return "-" if before is None or after is None else f"{before:,.0f} > {after:,.0f} ms"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f} ms"
+
+
+def _kb(size: int) -> str:
+    return f"{size / 1000:,.1f} kB"
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
