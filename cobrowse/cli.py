@@ -109,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="cookie of somebody who is logged in, or @FILE with one on each line",
     )
+    check.add_argument(
+        "--timeout", metavar="SECONDS", type=float, default=180, help="for each page; 180"
+    )
     check.add_argument("--html", metavar="FILE", help="write a page with the pictures")
     check.add_argument("--json", metavar="FILE", help="write JSON; -, print it alone")
     _include_option(check)
@@ -265,7 +268,15 @@ def _check(arguments: argparse.Namespace) -> NoReturn:
         sys.exit(NOT_CHECKED)
     try:
         cookies = command.cookies_of(a.login_cookie)
-        asked = command.Asked(a.url, a.crawl, cookies, (*(a.include or ()),), a.config, a.browser)
+        asked = command.Asked(
+            url=a.url,
+            pages=a.crawl,
+            timeout_s=a.timeout,
+            cookies=cookies,
+            include=tuple(a.include or ()),
+            config=a.config,
+            browser=a.browser,
+        )
         sys.exit(command.run(asked, a.html, a.json))
     except (config.ConfigError, StartError, SetupError, ValueError) as error:
         print(f"cobrowse: {error}", file=sys.stderr)

@@ -93,8 +93,9 @@ class Cobrowse:
         self.settings = settings.Settings()
         self.outcomes = Outcomes()
         self._filter = policy.PageFilter([], [])
-        # In forward mode: the hosts that are opened.
+        # In forward mode: the hosts that are opened; whether others may lead behind this machine.
         self._hosts: forward.Hosts | None = None
+        self.refuses_private = True
         # Sessions go on from one of them to another.
         self._sites: Container[str] = ()
         self._site_names: tuple[str, ...] = ()
@@ -240,7 +241,8 @@ class Cobrowse:
 
     def _may_be_private(self, host: str, port: int) -> bool:
         assert self._hosts is not None
-        return host in self._hosts or (host, port) in self._our_own
+        is_named = host in self._hosts or (host, port) in self._our_own
+        return is_named or not self.refuses_private
 
     async def _look_up(self, host: str, port: int) -> str:
         """Raises: gate.Refused."""

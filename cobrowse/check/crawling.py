@@ -9,7 +9,8 @@ from bs4 import BeautifulSoup
 
 # What a link does that nobody asked for, in words of its address or its text.
 _ACTS: Final = re.compile(
-    r"log-?_?(out|off)|sign-?_?(out|off)|abmelden|delete|remove|destroy|cancel|unsubscribe|l[öo]schen",
+    r"log[ _-]?(out|off)|sign[ _-]?(out|off)|abmelden|d[eé]connexion|cerrar sesi"
+    r"|delete|remove|destroy|cancel|unsubscribe|l[öo]schen|supprimer",
     re.IGNORECASE,
 )
 _FILES: Final = re.compile(

@@ -1,8 +1,17 @@
 """What the check says of pages: findings, each with a grade, and the report that holds them."""
 
 from enum import IntEnum
+from typing import Literal
 
 import msgspec
+
+# What a finding is about; docs/check.md says more of each.
+# fmt: off
+Code = Literal[
+    "load", "script", "bytes", "dom", "mode", "charset", "status", "policy", "console",
+    "violations", "speed", "frames", "workers", "cookies", "session", "files", "fields",
+]
+# fmt: on
 
 
 class Grade(IntEnum):
@@ -14,9 +23,9 @@ class Grade(IntEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """code: what it is about. details: further lines. proposal: lines for the config file."""
+    """details: further lines. proposal: lines for the config file."""
 
-    code: str
+    code: Code
     grade: Grade
     text: str
     details: list[str] = []

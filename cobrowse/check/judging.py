@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from cobrowse.check.findings import Finding, Grade, Metrics
+from cobrowse.check.findings import Code, Finding, Grade, Metrics
 from cobrowse.check.identity import proposals
 from cobrowse.check.observed import FrameSeen, Load, Mirrored
 from cobrowse.check.passages import Passage, inserted
@@ -22,6 +22,10 @@ _POLICY: Final = re.compile(r"content-security-policy", re.IGNORECASE)
 _NONCE: Final = re.compile(r"'nonce-[^']*'")
 _NEW_NONCE: Final = "'nonce-…'"
 _NUMBERS: Final = re.compile(r"[0-9a-f]{6,}|\d+", re.IGNORECASE)
+# Codes of the visitor API's error event that say something of the page.
+_REFUSALS: Final = {
+    "policy": "the page's own policy, in its HTML, keeps the script out",
+}
 # Why a page passes untouched, for who wants to mend it.
 _REASONS: Final = {
     "sandbox": "its policy puts it into a sandbox without scripts",
@@ -54,9 +58,9 @@ def judge(
     yield from _speed(without, through)
 
 
-def are_alike(without: Load, through: Load) -> bool:
-    """Whether one pair of loads says all that there is to say."""
-    pair = ([without], [through])
+def are_alike(without: Sequence[Load], through: Sequence[Load]) -> bool:
+    """Whether these loads say all that there is to say."""
+    pair = (without, through)
     return not any(
         finding.grade for finding in (*_document(*pair), *_complaints(*pair), *_speed(*pair))
     )
@@ -89,29 +93,38 @@ def _snippet(passage: Passage | None, read: Reader) -> Iterator[Finding]:
 
 
 def _document(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding]:
-    first, other = without[0], through[0]
-    for code, name, values in (
-        ("status", "status", (first.status, other.status)),
-        ("mode", "mode", (first.seen.mode, other.seen.mode)),
-        ("charset", "charset", (first.seen.charset, other.seen.charset)),
-    ):
-        if values[0] != values[1]:
-            text = f"the {name} is {values[1]}; without the proxy it is {values[0]}"
+    for code, before, after in _properties(without, through):
+        # What is another from load to load is not the proxy's doing.
+        if len(before) == len(after) == 1 and before != after:
+            text = f"{code} {after.pop()}; without the proxy {before.pop()}"
             yield Finding(code, Grade.BROKEN, text)
-    if first.seen.mode == "quirks" and other.seen.mode == "quirks":
-        yield Finding("mode", Grade.FINE, "quirks mode, with and without")
+    if {load.seen.mode for load in (*without, *through)} == {"quirks"}:
+        yield Finding("mode", Grade.FINE, "quirks, with the proxy and without")
     different, unstable = changed(
         [dict(tree) for load in without for tree in load.trees],
         [dict(tree) for load in through for tree in load.trees],
     )
     if different:
-        text = f"{len(different)} nodes of the document differ"
+        text = f"{_count(different, 'node')} of the document: not as without the proxy"
         yield Finding("dom", Grade.BROKEN, text, _cut(different))
     else:
-        text = f"all {len(other.seen.tree):,} nodes of the document are the same"
+        text = f"all {len(through[0].seen.tree):,} nodes of the document are the same"
         if unstable:
             text += f", but {unstable:,} that differ from load to load by themselves"
         yield Finding("dom", Grade.FINE, text)
+
+
+def _properties(
+    without: Sequence[Load], through: Sequence[Load]
+) -> Iterator[tuple[Code, set[str], set[str]]]:
+    """What a side's loads say, each value once."""
+    yield "status", {str(load.status) for load in without}, {str(load.status) for load in through}
+    yield "mode", {load.seen.mode for load in without}, {load.seen.mode for load in through}
+    yield (
+        "charset",
+        {load.seen.charset for load in without},
+        {load.seen.charset for load in through},
+    )
 
 
 def changed(
@@ -154,23 +167,18 @@ def _policy_lines(fields: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding]:
-    for code, text, before, after in (
-        (
-            *("console", "errors in the console are new"),
-            [load.complaints for load in without],
-            [load.complaints for load in through],
-        ),
-        (
-            *("violations", "violations of the page's policy are new"),
-            [load.violations for load in without],
-            [load.violations for load in through],
-        ),
-    ):
+    complaints = [load.complaints for load in without], [load.complaints for load in through]
+    violations = [load.violations for load in without], [load.violations for load in through]
+    kinds: list[tuple[Code, str, str, tuple[list[list[str]], list[list[str]]]]] = [
+        ("console", "new error", "in the console", complaints),
+        ("violations", "new violation", "of the page's policy", violations),
+    ]
+    for code, what, where, (before, after) in kinds:
         known = {_without_numbers(line) for lines in before for line in lines}
         always = set.intersection(*({_without_numbers(line) for line in lines} for lines in after))
         new = [line for line in after[0] if _without_numbers(line) in always - known]
         if new:
-            yield Finding(code, Grade.DEGRADED, f"{len(new)} {text}", _cut(new))
+            yield Finding(code, Grade.DEGRADED, f"{_count(new, what)} {where}", _cut(new))
 
 
 def _without_numbers(text: str) -> str:
@@ -210,14 +218,14 @@ def judge_frames(frames: Sequence[FrameSeen], passages: Sequence[Passage]) -> It
         ):
             covered += 1
             continue
-        reason = outcomes.get(frame.url, "its host is not included")
+        reason = outcomes.get(frame.url) or "its host is not included"
         if not frame.can_script:
             reason = "its sandbox lets no script run"
-        elif frame.url not in outcomes and parts.hostname:
+        elif not outcomes.get(frame.url) and parts.hostname:
             hosts.append(parts.hostname)
         lines.append(f"{_short(frame.url)}: {reason}")
     if lines:
-        text = f"{len(lines)} of {len(frames)} frames are empty boxes to the agent"
+        text = f"{_count(lines, 'frame')} of {len(frames)} empty for the agent"
         proposal = [f"--include {host}" for host in dict.fromkeys(hosts)]
         yield Finding("frames", Grade.DEGRADED, text, _cut(lines), proposal)
     elif covered:
@@ -246,22 +254,24 @@ def judge_cookies(cookies: Mapping[str, str], mapped: Sequence[str]) -> Iterator
 
 def judge_session(mirrored: Mirrored) -> Iterator[Finding]:
     if mirrored.error:
-        yield Finding("session", Grade.BROKEN, mirrored.error)
+        why = _REFUSALS.get(mirrored.error, mirrored.error)
+        yield Finding("session", Grade.BROKEN, f"no session: {_short(why)}")
         return
     share = mirrored.difference
     grade = Grade.FINE if share <= ALIKE else Grade.DEGRADED if share <= UNLIKE else Grade.BROKEN
     text = f"the agent's copy differs in {share:.2%} of its pixels"
     if mirrored.masked:
-        text += f"; {mirrored.masked} masked places are left out"
+        text += f"; {_count(mirrored.masked, 'masked place')} left out"
     yield Finding("session", grade, text)
     if mirrored.missing:
-        text = f"{len(mirrored.missing)} files do not get to the agent"
+        text = f"not for the agent: {_count(mirrored.missing, 'file')} of other sites"
         yield Finding("files", Grade.DEGRADED, text, _cut(mirrored.missing))
     if mirrored.readable:
         lines = [
-            f"{one.selector} ({one.label or 'no label'}): {one.kind}" for one in mirrored.readable
+            _short(f"{one.selector} ({one.label or 'no label'}): {one.kind}")
+            for one in mirrored.readable
         ]
-        text = f"{len(lines)} fields look sensitive, and the agent sees what is typed"
+        text = f"the agent sees what is typed into {_count(lines, 'field')} that may be sensitive"
         rules = [
             "[groups.<groupid>.settings]",
             "masked_elements = [",
@@ -279,8 +289,15 @@ def _toml(text: str) -> str:
     )
 
 
+def _count(of: Sequence[object] | int, what: str) -> str:
+    number = of if isinstance(of, int) else len(of)
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _short(text: str) -> str:
-    whole = " ".join(text.split())
+    # Nothing of a page may speak to the terminal.
+    words = " ".join(text.split())
+    whole = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
     return whole if len(whole) <= _MAX_CHARACTERS else whole[: _MAX_CHARACTERS - 1] + "…"
 
 

@@ -1,5 +1,25 @@
-// What a page is like, seen from a world that its own scripts do not reach.
-async () => {
+// What a page is like, seen from a world that its own scripts do not reach. Nothing is waited for, as a page
+// without scripts has no timers: what takes a moment is there when it is looked at again.
+(() => {
+  const asked = (globalThis.cobrowseCheck ??= begin());
+  function begin() {
+    const found = { blocking: 0, workers: [] };
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) found.blocking += Math.max(0, duration - 50);
+    }).observe({ type: "longtask", buffered: true });
+    try {
+      navigator.serviceWorker?.getRegistrations().then(
+        (all) => {
+          found.workers = all.map(({ scope }) => scope);
+        },
+        () => {},
+      );
+    } catch {
+      // a page in a sandbox may not ask
+    }
+    return found;
+  }
+
   const MAX_NODES = 40_000;
   const tree = [];
   const isOurs = (node) => node.nodeType === 1 && node.localName.startsWith("cobrowse-");
@@ -23,24 +43,9 @@ async () => {
   };
   walk(document, "");
 
-  const tasks = await new Promise((done) => {
-    let blocking = 0;
-    const observer = new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) blocking += Math.max(0, duration - 50);
-    });
-    observer.observe({ type: "longtask", buffered: true });
-    setTimeout(() => done(blocking), 100);
-  });
   const paint = performance.getEntriesByName("first-contentful-paint")[0];
   const [navigation] = performance.getEntriesByType("navigation");
 
-  let workers = [];
-  try {
-    const found = (await navigator.serviceWorker?.getRegistrations()) ?? [];
-    workers = found.map(({ scope }) => scope);
-  } catch {
-    // a page in a sandbox may not ask
-  }
   return {
     mode: document.compatMode === "CSS1Compat" ? "standards" : "quirks",
     charset: document.characterSet,
@@ -48,8 +53,8 @@ async () => {
     tree,
     html: document.documentElement?.outerHTML ?? "",
     first_paint_ms: paint?.startTime ?? null,
-    blocking_ms: tasks,
+    blocking_ms: asked.blocking,
     loaded_ms: navigation?.loadEventEnd || null,
-    workers,
+    workers: asked.workers,
   };
-}
+})()

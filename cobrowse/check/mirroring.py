@@ -1,26 +1,23 @@
 """A session on a page: whether an agent sees what the visitor sees, and no secret."""
 
 import contextlib
-import io
 import re
 import time
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from PIL import Image, ImageChops, ImageDraw
-from playwright.sync_api import BrowserContext, Page, Response
-from playwright.sync_api import Error as BrowserError
+from playwright.async_api import BrowserContext, Page, Response
+from playwright.async_api import Error as BrowserError
 
 from cobrowse.check.fields import Field
 from cobrowse.check.looking import settle
 from cobrowse.check.observed import Mirrored
+from cobrowse.check.pixels import difference
 from cobrowse.check.stage import Stage
 from proxy_addon.naming import asset_id
 
 TIMEOUT_S: Final = 20.0
-# Two pixels are alike when their brightness differs by no more, of 255.
-CLEARLY: Final = 48
 # A page that moves looks different by the time that the copy is taken: the best of so many counts.
 _ATTEMPTS: Final = 3
 _COPY: Final = files("cobrowse.check").joinpath("copy.js").read_text("utf-8")
@@ -46,37 +43,37 @@ _IS_MARKED: Final = (
 )
 
 
-def is_live(page: Page) -> bool:
+async def is_live(page: Page) -> bool:
     """Whether the page has the visitor script."""
-    return bool(page.evaluate(_IS_LIVE))
+    return bool(await page.evaluate(_IS_LIVE))
 
 
-def mirror(
+async def mirror(
     page: Page, desk: BrowserContext, stage: Stage, addresses: Sequence[str], fields: list[Field]
 ) -> Mirrored:
     """Start a session on a page that is loaded, and look at it as an agent.
 
     Args: addresses: of the files that the page has loaded. fields: that should be masked.
     """
-    if not is_live(page):
+    if not await is_live(page):
         return Mirrored(error="the visitor script is not there")
     try:
-        what, value = page.evaluate(f"() => Promise.race([({_START})(), {_late()}])")
+        what, value = await page.evaluate(f"() => Promise.race([({_START})(), {_late()}])")
     except BrowserError as error:
         return Mirrored(error=error.message.splitlines()[0])
     if what != "key":
-        return Mirrored(error=f"no session starts: {value}")
-    agent = desk.new_page()
+        return Mirrored(error=str(value))
+    agent = await desk.new_page()
     refused: list[str] = []
     agent.on("response", lambda response: _note(response, refused))
     try:
-        return _look(page, agent, stage.agent_view(value), refused, addresses, fields)
+        return await _look(page, agent, stage.agent_view(value), refused, addresses, fields)
     except BrowserError as error:
         return Mirrored(error=f"the agent does not see the page: {error.message.splitlines()[0]}")
     finally:
-        agent.close()
+        await agent.close()
         with contextlib.suppress(BrowserError):
-            page.evaluate(_STOP)
+            await page.evaluate(_STOP)
 
 
 def _late() -> str:
@@ -90,7 +87,7 @@ def _note(response: Response, refused: list[str]) -> None:
         refused.append(found[1])
 
 
-def _look(
+async def _look(
     page: Page,
     agent: Page,
     url: str,
@@ -98,24 +95,24 @@ def _look(
     addresses: Sequence[str],
     fields: list[Field],
 ) -> Mirrored:
-    agent.goto(url)
-    agent.wait_for_selector("body[data-page=shown]", timeout=TIMEOUT_S * 1000)
-    settle(agent)
+    await agent.goto(url)
+    await agent.wait_for_selector("body[data-page=shown]", timeout=TIMEOUT_S * 1000)
+    await settle(agent)
     names = {asset_id(address.partition("#")[0]): address for address in addresses}
-    mirrored = _pictures(page, agent)
+    mirrored = await _pictures(page, agent)
     mirrored.missing = sorted({names[name] for name in refused if name in names})
-    mirrored.readable = _readable(page, agent, fields)
+    mirrored.readable = await _readable(page, agent, fields)
     return mirrored
 
 
-def _pictures(page: Page, agent: Page) -> Mirrored:
-    agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
+async def _pictures(page: Page, agent: Page) -> Mirrored:
+    await agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
     # What the visitor sees of us is no part of the page.
-    page.locator("cobrowse-visitor").evaluate("(ours) => { ours.hidden = true; }")
+    await page.locator("cobrowse-visitor").evaluate("(ours) => { ours.hidden = true; }")
     best = Mirrored(difference=1.0)
     for _ in range(_ATTEMPTS):
-        told: dict[str, Any] = agent.evaluate(_COPY, [])
-        shown, copy = page.screenshot(), agent.locator("#screen").screenshot()
+        told: dict[str, Any] = await agent.evaluate(_COPY, [])
+        shown, copy = await page.screenshot(), await agent.locator("#screen").screenshot()
         found = difference(shown, copy, told["rects"], told["size"][0])
         if found <= best.difference:
             best = Mirrored(difference=found, masked=len(told["rects"]), page=shown, copy=copy)
@@ -124,46 +121,27 @@ def _pictures(page: Page, agent: Page) -> Mirrored:
     return best
 
 
-def difference(
-    page: bytes, copy: bytes, masked: Sequence[Sequence[float]] = (), width: float = 0
-) -> float:
-    """How unlike two pictures look: the share of pixels that differ clearly, 0 to 1.
-
-    Args: masked: places in the copy that count as alike: left, top, width, height. width: of the
-        whole that these are measured in.
-    """
-    ours = Image.open(io.BytesIO(page)).convert("L")
-    theirs = Image.open(io.BytesIO(copy)).convert("L").resize(ours.size)
-    unlike = ImageChops.difference(ours, theirs).point(lambda value: 255 if value > CLEARLY else 0)
-    scale = ours.width / width if width else 1.0
-    draw = ImageDraw.Draw(unlike)
-    for left, top, wide, high in masked:
-        box = [(left - 2), (top - 2), (left + wide + 2), (top + high + 2)]
-        draw.rectangle([value * scale for value in box], fill=0)
-    return unlike.histogram()[255] / (ours.width * ours.height)
-
-
-def _readable(page: Page, agent: Page, fields: list[Field]) -> list[Field]:
+async def _readable(page: Page, agent: Page, fields: list[Field]) -> list[Field]:
     """The fields whose text gets to the agent: seen by putting one into them, for a moment."""
     found = []
     for number, one in enumerate(fields):
         probe = f"{one.probe[:-1]}{number % 10}"
-        page.evaluate(_FILL, [[one.selector], probe])
-        if _arrives(page, agent, f"check-{number}-filled"):
-            if agent.evaluate(_COPY, [probe])["readable"]:
+        await page.evaluate(_FILL, [[one.selector], probe])
+        if await _arrives(page, agent, f"check-{number}-filled"):
+            if (await agent.evaluate(_COPY, [probe]))["readable"]:
                 found.append(one)
-        page.evaluate(_FILL, [[one.selector], ""])
+        await page.evaluate(_FILL, [[one.selector], ""])
     return found
 
 
-def _arrives(page: Page, agent: Page, name: str) -> bool:
+async def _arrives(page: Page, agent: Page, name: str) -> bool:
     """Whether the copy has got all that the page is now, as seen by an element put in last."""
     for element in (name, f"{name}-too"):  # what is looked for at each painted frame has come, too
-        page.evaluate(_MARK, element)
+        await page.evaluate(_MARK, element)
         deadline = time.monotonic() + TIMEOUT_S
-        while not agent.evaluate(_IS_MARKED, element):
+        while not await agent.evaluate(_IS_MARKED, element):
             if time.monotonic() > deadline:
                 return False
-            agent.wait_for_timeout(50)
-        page.evaluate(_UNMARK, element)
+            await agent.wait_for_timeout(50)
+        await page.evaluate(_UNMARK, element)
     return True

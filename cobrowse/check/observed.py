@@ -26,7 +26,6 @@ class FrameSeen(msgspec.Struct, frozen=True):
     """A frame of some size. can_script: its sandbox, if it has one, lets scripts run."""
 
     url: str
-    parent: str
     can_script: bool
 
 

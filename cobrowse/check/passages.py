@@ -49,4 +49,7 @@ def inserted(came: bytes, went: bytes) -> Inserted | None:
             end = middle - 1
     if came[at:] != went[at + more :]:
         return None
+    # Of places that are as good, the one at which a tag begins.
+    while 0 < at and more and went[at : at + 1] != b"<" and went[at - 1] == went[at + more - 1]:
+        at -= 1
     return Inserted(at=at, text=went[at : at + more])

@@ -16,17 +16,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cobrowse.check.findings import Grade, PageReport, Report
+from cobrowse.check.findings import Code, Grade, PageReport, Report
 
 # In the table's cells, where there is little room.
 _SHORT: Final = {Grade.FINE: "ok", Grade.DEGRADED: "weak", Grade.BROKEN: "bad"}
 WORDS: Final = {Grade.FINE: "fine", Grade.DEGRADED: "degraded", Grade.BROKEN: "broken"}
 _COLOURS: Final = {Grade.FINE: "green", Grade.DEGRADED: "yellow", Grade.BROKEN: "red"}
 # Columns of the table: a heading, and the findings that it sums up.
-_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+_COLUMNS: Final[dict[str, tuple[Code, ...]]] = {
     "script": ("script",),
     "page": ("bytes", "dom", "mode", "charset", "status", "load"),
-    "console": ("console", "violations"),
+    "console": ("console", "violations", "speed"),
     "frames": ("frames",),
     "agent": ("session", "files"),
     "fields": ("fields",),
@@ -70,12 +70,12 @@ def _picture(png: bytes) -> str:
 
 def show(report: Report, console: Console) -> None:
     """The table, and below it what there is to say of each page."""
-    table = Table(box=box.SIMPLE, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     # Long addresses are cut here; below the table they are whole.
     table.add_column("page", overflow="ellipsis", no_wrap=True, max_width=_PATH_WIDTH)
     for heading in ("", *_COLUMNS):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("first paint", no_wrap=True, justify="right")
+        table.add_column(heading, no_wrap=True, min_width=max(len(heading), 8 * (not heading)))
+    table.add_column("paint, ms", no_wrap=True, justify="right", min_width=9)
     for page in report.pages:
         cells = (_cell(page, codes) for codes in _COLUMNS.values())
         table.add_row(Text(_path(page.url)), _graded(page.grade), *cells, Text(_paints(page)))
@@ -88,7 +88,7 @@ def show(report: Report, console: Console) -> None:
     console.print(Text("The site is ").append_text(_graded(report.grade)).append("."))
 
 
-def _cell(page: PageReport, codes: Sequence[str]) -> Text:
+def _cell(page: PageReport, codes: Sequence[Code]) -> Text:
     grades = [finding.grade for code in codes for finding in page.of(code)]
     if not grades:
         return Text("-", style="dim")
@@ -113,7 +113,7 @@ def _paints(page: PageReport) -> str:
     if page.without is None or page.through is None:
         return "-"
     before, after = page.without.first_paint_ms, page.through.first_paint_ms
-    return "-" if before is None or after is None else f"{before:,.0f} > {after:,.0f} ms"
+    return "-" if before is None or after is None else f"{before:,.0f} > {after:,.0f}"
 
 
 def _ms(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """Proxy and relay of the check's own: the user's rules for pages, and nothing of what runs."""
 
+import asyncio
 import contextlib
 import time
 import tomllib
@@ -54,7 +55,7 @@ class Stage:
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [msgspec.json.decode(line, type=Passage) for line in lines]
 
-    def passage(self, url: str, after: int) -> Passage | None:
+    async def passage(self, url: str, after: int) -> Passage | None:
         """The page's own, which is written a moment after the browser has it.
 
         Args: after: how many had passed before it was asked for.
@@ -66,7 +67,7 @@ class Stage:
                     return passage
             if time.monotonic() > deadline:
                 return None
-            time.sleep(0.05)
+            await asyncio.sleep(0.05)
 
     def body(self, name: str) -> bytes:
         return self.folder.joinpath(name).read_bytes()

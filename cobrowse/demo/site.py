@@ -29,12 +29,17 @@ STRICT_POLICY: Final = (
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the site. charset: of the bytes sent; the header names none, as in old times."""
+    """One page of the site. charset: of the bytes sent; the header names none, as in old times.
+
+    whole: the file has the frame of the site around it already.
+    """
 
     file: str
     charset: str = "utf-8"
     private: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    media_type: str = "text/html"
+    whole: bool = False
 
 
 PAGES: Final = {
@@ -47,6 +52,16 @@ PAGES: Final = {
     "/tokyo": Page("tokyo.html", charset="shift_jis"),
     "/rates": Page("rates.html"),
     "/safe": Page("safe.html", headers={"Content-Security-Policy": STRICT_POLICY}),
+    # Each has one thing that co-browsing has trouble with.
+    "/odd": Page("odd/index.html"),
+    "/odd/canvas": Page("odd/canvas.html"),
+    "/odd/fields": Page("odd/fields.html"),
+    "/odd/files": Page("odd/files.html"),
+    "/odd/frame": Page("odd/frame.html"),
+    "/odd/policy": Page("odd/policy.html", whole=True),
+    "/odd/sandbox": Page("odd/sandbox.html", headers={"Content-Security-Policy": "sandbox"}),
+    "/odd/worker": Page("odd/worker.html"),
+    "/odd/xhtml": Page("odd/xhtml.html", media_type="application/xhtml+xml", whole=True),
 }
 TYPES: Final = {".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
 FOLDER: Final = files("cobrowse.demo")
@@ -104,21 +119,27 @@ class Bank(BaseHTTPRequestHandler):
         text = FOLDER.joinpath("pages", page.file).read_text("utf-8")
         frame = FOLDER.joinpath("pages", "frame.html").read_text("utf-8")
         door = ("logout", "Log out") if self._logged_in() else ("login", "Log in")
+        if page.whole:
+            self._send(text.encode(page.charset), page.media_type, page.headers)
+            return
         title, _, main = text.partition("\n")
+        # Another site to browsers, and one that no proxy in front of this one sees.
+        elsewhere = f"http://localhost:{self.connection.getsockname()[1]}"
         chat = f'<A HREF="{self.chat_url}" TARGET="chat" REL="opener">Chat with us</A>'
         whole = Template(frame).substitute(
             charset=page.charset,
             title=title,
-            main=main,
+            main=main.replace("$elsewhere", elsewhere),
             door=door[0],
             door_text=door[1],
             chat=chat if self.chat_url else "",
         )
-        self._send(whole.encode(page.charset), "text/html", page.headers)
+        self._send(whole.encode(page.charset), page.media_type, page.headers)
 
     def _send_file(self, path: str) -> None:
         name = "logo.svg" if path == "/favicon.ico" else path.removeprefix("/files/")
-        known = {"bank.css", "logo.svg", "rates.js"}
+        name = "worker.js" if path == "/odd/worker.js" else name
+        known = {"bank.css", "logo.svg", "rates.js", "worker.js"}
         private = {"private/accounts.css", "private/chart.svg", "private/card.svg"}
         if name in private and not self._logged_in():
             self._send(b"Please log in.", "text/plain", {}, HTTPStatus.FORBIDDEN)

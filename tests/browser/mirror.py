@@ -1,13 +1,13 @@
 """What the visitor's page and the agent's copy of it must have in common."""
 
 import difflib
-import io
 import json
 import time
 
 import pytest
-from PIL import Image, ImageChops
 from playwright.sync_api import Frame, Page, expect
+
+from cobrowse.check import pixels
 
 # A page as nested lists. Left out: what the copy carries in another form (scripts, style sheets),
 # and what it needs no addresses and no behaviour for.
@@ -93,8 +93,4 @@ def difference(visitor: Page, agent: Page) -> float:
     agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
     # What the visitor sees of us is no part of the page. It comes a moment after the session does.
     visitor.locator("cobrowse-visitor").evaluate("(ours) => { ours.hidden = true; }")
-    page = Image.open(io.BytesIO(visitor.screenshot())).convert("L")
-    copy_of_it = agent.locator("#screen").screenshot()
-    copy = Image.open(io.BytesIO(copy_of_it)).convert("L").resize(page.size)
-    unlike = ImageChops.difference(page, copy).point(lambda value: 255 if value > 48 else 0)
-    return unlike.histogram()[255] / (page.width * page.height)
+    return pixels.difference(visitor.screenshot(), agent.locator("#screen").screenshot())

@@ -1,0 +1,29 @@
+"""How unlike two pictures look. Pure."""
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from PIL import Image, ImageChops, ImageDraw
+
+# Two pixels are alike when their brightness differs by no more, of 255.
+CLEARLY: Final = 48
+
+
+def difference(
+    page: bytes, copy: bytes, masked: Sequence[Sequence[float]] = (), width: float = 0
+) -> float:
+    """How unlike two pictures look: the share of pixels that differ clearly, 0 to 1.
+
+    Args: masked: places in the copy that count as alike: left, top, width, height. width: of the
+        whole that these are measured in.
+    """
+    ours = Image.open(io.BytesIO(page)).convert("L")
+    theirs = Image.open(io.BytesIO(copy)).convert("L").resize(ours.size)
+    unlike = ImageChops.difference(ours, theirs).point(lambda value: 255 if value > CLEARLY else 0)
+    scale = ours.width / width if width else 1.0
+    draw = ImageDraw.Draw(unlike)
+    for left, top, wide, high in masked:
+        box = [(left - 2), (top - 2), (left + wide + 2), (top + high + 2)]
+        draw.rectangle([value * scale for value in box], fill=0)
+    return unlike.histogram()[255] / (ours.width * ours.height)

@@ -1,0 +1,384 @@
+"""What the check makes of what it sees."""
+
+import base64
+import io
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from rich.console import Console
+
+from cobrowse.check import judging, report
+from cobrowse.check.command import cookies_of
+from cobrowse.check.crawling import links
+from cobrowse.check.fields import Field, sensitive
+from cobrowse.check.findings import Code, Finding, Grade, PageReport, Report
+from cobrowse.check.identity import proposals
+from cobrowse.check.observed import FrameSeen, Load, Mirrored, Seen
+from cobrowse.check.passages import Inserted, Passage, inserted
+from cobrowse.check.pixels import difference
+from cobrowse.processes import StartError
+from proxy_addon.identity import from_cookies
+from proxy_addon.settings import parse
+
+TREE = [("", "#document"), ("/html", "HTML "), ("/html/body", "BODY ")]
+
+
+def load(**values: Any) -> Load:
+    """A page without anything to say."""
+    seen = {
+        "mode": "standards", "charset": "UTF-8", "title": "t", "tree": TREE, "html": "",
+        "first_paint_ms": 100.0, "blocking_ms": 0.0, "loaded_ms": 200.0, "workers": [],
+    }  # fmt: skip
+    seen |= {name: values.pop(name) for name in list(values) if name in seen}
+    given = {
+        "asked": "http://shop.test/", "url": "http://shop.test/", "status": 200,
+        "trees": [seen["tree"]], "frames": [], "complaints": [], "violations": [],
+        "transfer_bytes": 1000, "files": [], "screenshot": b"", "cookies": [],
+    }  # fmt: skip
+    return Load(**{**given, "seen": Seen(**seen), **values})  # type: ignore[arg-type]
+
+
+def passage(**values: Any) -> Passage:
+    given = {
+        "url": "http://shop.test/", "status": 200, "outcome": "spliced", "is_frame": False,
+        "before": [], "after": [], "came": "came", "went": "went",
+    }  # fmt: skip
+    return Passage(**{**given, **values})
+
+
+def judged(
+    without: list[Load],
+    through: list[Load],
+    passed: Passage | None = None,
+    went: bytes = b"<head><script>GLANCE</script><p>x",
+) -> dict[str, Finding]:
+    bodies = {"came": b"<head><p>x", "went": went}
+    passed = passed or passage()
+    return {found.code: found for found in judging.judge(without, through, passed, bodies.get)}  # type: ignore[arg-type]
+
+
+def faults(found: dict[str, Finding]) -> set[str]:
+    return {code for code, finding in found.items() if finding.grade}
+
+
+# -- what was put in -----------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=60), st.binary(max_size=30), st.data())
+def test_what_was_put_in_is_found(came: bytes, text: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(came)))
+    went = came[:at] + text + came[at:]
+    found = inserted(came, went)
+    # Where bytes repeat, several places are as good.
+    assert found and came[: found.at] + found.text + came[found.at :] == went
+    assert len(found.text) == len(text)
+
+
+@pytest.mark.parametrize("went", [b"abXc", b"ab", b"XbcYY", b"aXbcX"])
+def test_anything_else_is_a_change(went: bytes) -> None:
+    assert inserted(b"abc", went) in (None, Inserted(at=2, text=b"X"))
+    assert inserted(b"abc", went) is None or went == b"abXc"
+
+
+# -- one page ------------------------------------------------------------------------------------
+
+
+def test_a_page_that_is_the_same_is_fine() -> None:
+    found = judged([load()], [load()])
+    assert not faults(found)
+    assert found["script"].text == "the script is in the page: line 1, behind <head>, 23 bytes"
+    assert found["bytes"].text == "all other 10 bytes are as they came"
+    assert found["dom"].text == "all 3 nodes of the document are the same"
+
+
+@pytest.mark.parametrize(
+    ("fault", "value"),
+    [
+        ("mode", {"mode": "quirks"}),
+        ("charset", {"charset": "windows-1252"}),
+        ("status", {"status": 502}),
+        ("dom", {"trees": [[*TREE, ("/html/body/i", "I ")]]}),
+        ("console", {"complaints": ["TypeError: x"]}),
+        ("violations", {"violations": ["img-src: http://a.test/"]}),
+        ("speed", {"first_paint_ms": 700.0}),
+    ],
+)
+def test_what_is_worse_through_the_proxy_is_said(fault: str, value: dict[str, Any]) -> None:
+    assert faults(judged([load()], [load(**value)])) == {fault}
+    assert not judging.are_alike([load()], [load(**value)])
+    # What a second pair does not show, was chance.
+    again = [load(**value), load()]
+    assert not faults(judged([load(), load()], again))
+
+
+def test_what_the_site_does_itself_is_not_ours() -> None:
+    for value in ({"complaints": ["x 1"]}, {"mode": "quirks"}, {"first_paint_ms": 900.0}):
+        other: Any = {**value, "complaints": ["x 2"]} if "complaints" in value else value
+        assert not faults(judged([load(**value)], [load(**other)]))
+
+
+def test_what_changes_by_itself_does_not_count() -> None:
+    clocks = [[*TREE, ("/html/body/#text", str(second))] for second in range(4)]
+    without = [load(trees=[clocks[0]]), load(trees=[clocks[1], clocks[2]])]
+    found = judged(without, [load(trees=[clocks[3]]), load(trees=[clocks[3]])])
+    assert not faults(found) and "1 that differ from load to load" in found["dom"].text
+    # A node that is another on each side, always, is the proxy's doing.
+    steady = judged([load(trees=[clocks[0]])] * 2, [load(trees=[clocks[1]])] * 2)
+    assert steady["dom"].details == ["- /html/body/#text 0", "+ /html/body/#text 1"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [("XHTML", "XHTML, where"), ("sandbox", "sandbox"), ("frameset", "frameset"), ("", "nothing")],
+)
+def test_why_a_page_has_no_script_is_said(outcome: str, why: str) -> None:
+    found = judged([load()], [load()], passage(outcome=outcome))
+    assert faults(found) == {"script"} and why in found["script"].text
+    assert found["script"].grade is Grade.BROKEN
+
+
+def test_bytes_that_have_changed_are_said() -> None:
+    assert faults(judged([load()], [load()], went=b"<head><p>y")) == {"bytes"}
+    (found,) = [f for f in judging.judge([load()], [load()], None, dict.get) if f.grade]  # type: ignore[arg-type]
+    assert found.code == "script"
+
+
+def test_changes_of_a_policy_are_a_diff() -> None:
+    name = "Content-Security-Policy"
+    before = [(name, "default-src 'none'; script-src 'nonce-a'"), ("X", "y")]
+    after = [(name, "default-src 'none'; script-src 'nonce-b' 'self'"), ("X", "z")]
+    found = judged([load()], [load()], passage(before=before, after=after))["policy"]
+    assert found.details == [
+        f"- {name}: script-src 'nonce-…'",
+        f"+ {name}: script-src 'nonce-…' 'self'",
+    ]
+    same = passage(before=before, after=[(name, before[0][1].replace("-a", "-b"))])
+    assert "policy" not in judged([load()], [load()], same)
+
+
+def test_frames_that_stay_empty_are_said() -> None:
+    frames = [
+        FrameSeen("http://shop.test/in", True),
+        FrameSeen("about:srcdoc", True),
+        FrameSeen("http://pay.test/", True),
+        FrameSeen("http://shop.test/plain", False),
+    ]
+    passed = [passage(url="http://shop.test/in", is_frame=True)]
+    (found,) = judging.judge_frames(frames, passed)
+    assert found.grade is Grade.DEGRADED and "2 frames of 4" in found.text
+    assert found.proposal == ["--include pay.test"]
+    (found,) = judging.judge_frames(frames[:2], passed)
+    assert not found.grade
+    assert not list(judging.judge_frames([], passed))
+
+
+def test_a_service_worker_is_told_of() -> None:
+    assert not list(judging.judge_workers([], True))
+    assert [f.grade for f in judging.judge_workers(["/"], True)] == [Grade.FINE]
+    assert [f.grade for f in judging.judge_workers(["/"], False)] == [Grade.DEGRADED]
+
+
+@pytest.mark.parametrize(
+    ("share", "grade"), [(0.005, Grade.FINE), (0.05, Grade.DEGRADED), (0.2, Grade.BROKEN)]
+)
+def test_a_session_is_as_good_as_its_picture(share: float, grade: Grade) -> None:
+    (found,) = judging.judge_session(Mirrored(difference=share, masked=2))
+    assert found.grade is grade and "2 masked places" in found.text
+
+
+def test_a_session_that_does_not_start_breaks_the_page() -> None:
+    (found,) = judging.judge_session(Mirrored(error="policy"))
+    assert found.grade is Grade.BROKEN and "the page's own policy" in found.text
+
+
+def test_rules_are_proposed_as_the_config_file_takes_them() -> None:
+    readable = [
+        Field("#tax", "Tax", "tax", ""),
+        Field('input[name="it\'s"]', "\x1b[31mred\n", "income", ""),
+    ]
+    *_, found = judging.judge_session(Mirrored(readable=readable, missing=["http://a.test/b.png"]))
+    told = tomllib.loads("\n".join(found.proposal).replace("<groupid>", "1"))
+    rows = told["groups"]["1"]["settings"]["masked_elements"]
+    assert [row["selector"] for row in rows] == ["#tax", 'input[name="it\'s"]']
+    assert "\x1b" not in "".join(found.details)
+
+
+# -- cookies, fields, links ----------------------------------------------------------------------
+
+CLAIMS = {"sub": "c-1178", "email": "renee@shop.test", "exp": 4_000_000_000}
+PROFILE = {"user": {"name": "Renée Ångström", "phone": "+46 70 123 45 67"}}
+COOKIES = {
+    "_ga": "GA1.2.1178.2",
+    "NBSESSION": "0f3a9c0f3a9c0f3a9c0f3a9c0f3a9c0f",
+    "customer_no": "59204",
+    "mail": "renee%40shop.test",
+    "theme": "dark",
+    "token": jwt.encode(CLAIMS, "obviously-fake-key-of-some-length"),
+    "profile": base64.b64encode(json.dumps(PROFILE).encode()).decode(),
+}
+
+
+def test_cookies_that_say_who_the_visitor_is_are_mapped() -> None:
+    found = proposals(COOKIES)
+    assert [(one.field, one.cookie) for one in found] == [
+        ("visitorid", "customer_no"),
+        ("name", "profile"),
+        ("email", "mail"),
+        ("phone", "profile"),
+    ]
+    lines = "\n".join(["[groups.1.cookies]", *(one.line for one in found)])
+    sources = parse(tomllib.loads(lines)).groups["1"].cookies.sources()
+    raw = {name: value.encode() for name, value in COOKIES.items()}
+    assert from_cookies(raw, sources) == {
+        "visitorid": "59204",
+        "name": "Renée Ångström",
+        "email": "renee@shop.test",
+        "phone": "+46 70 123 45 67",
+    }
+    (who, mail) = proposals({"token": COOKIES["token"]})
+    assert who.line == 'visitorid = { cookie = "token", decode = ["jwt"], field = "sub" }'
+    assert mail.field == "email"
+
+
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=60), max_size=5))
+def test_no_cookie_is_too_strange(cookies: dict[str, str]) -> None:
+    for one in proposals(cookies):
+        tomllib.loads(one.line)
+
+
+@pytest.mark.parametrize("value", ["{" * 5000, "e30.e30.e30", '{"a":{"a":{"a":{"a":1}}}}', "%7B%"])
+def test_a_cookie_that_is_no_identity_is_none(value: str) -> None:
+    assert proposals({"user": value, "login": value}) == []
+
+
+def test_what_is_mapped_already_is_not_proposed() -> None:
+    (found,) = judging.judge_cookies(COOKIES, ["visitorid", "name", "phone"])
+    assert found.proposal == ["[groups.<groupid>.cookies]", 'email = "mail"']
+    assert not found.grade and "renee" not in str(found)
+    assert not list(judging.judge_cookies({"theme": "dark"}, []))
+
+
+def test_fields_that_look_sensitive() -> None:
+    html = """<form><label for=a>Your IBAN</label><input id=a>
+      <label>Geburtsdatum <input name="gd[1]" type=date></label>
+      <input name=motherMaidenName><input autocomplete="section-x bday">
+      <textarea id="1" placeholder=Salary></textarea><input type=password name=p>
+      <input type=hidden name=ssn><input name=town><input type=checkbox name=tax>
+      <input aria-label='Passport number "x"'></form>"""
+    assert [(one.selector, one.kind) for one in sensitive(html)] == [
+        ("#a", "account number"),
+        ('input[name="gd[1]"]', "date of birth"),
+        ('input[name="motherMaidenName"]', "security answer"),
+        ('input[autocomplete="section-x bday"]', "date of birth"),
+        ('textarea[id="1"]', "income"),
+        ('input[name="p"]', "password"),
+        ("input[type=text]", "identity document"),
+    ]
+
+
+def test_links_of_the_same_site_that_do_nothing() -> None:
+    html = """<base href=/shop/><a href=a#x>A</a><a href="//other.test/">B</a>
+      <a href=mailto:a@b.c>C</a><a href=/logout>D</a><a href=/basket?do=remove>E</a>
+      <a href=x.PDF>F</a><a href=f download>G</a><a href="/x">Sign out</a><area href="/map">
+      <a href="http://[bad">H</a><a href=javascript:x()>I</a>"""
+    assert list(links(html, "https://shop.test/index")) == [
+        "https://shop.test/shop/a",
+        "https://shop.test/map",
+    ]
+
+
+def test_cookies_of_a_login(tmp_path: Path) -> None:
+    file = tmp_path / "cookies"
+    file.write_text("sid=a=b==\n\n uid=7 \n")
+    assert cookies_of(["x=1", f"@{file}"]) == (("x", "1"), ("sid", "a=b=="), ("uid", "7"))
+    for bad in ("x", "=1", "x=", "@/nowhere/at/all"):
+        with pytest.raises(StartError, match="--login-cookie"):
+            cookies_of([bad])
+
+
+# -- the report ----------------------------------------------------------------------------------
+
+
+def picture(colour: int, box: tuple[int, int, int, int] | None = None) -> bytes:
+    image = Image.new("L", (100, 50), 255)
+    if box:
+        image.paste(colour, box)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def test_pixels_that_differ_clearly_count() -> None:
+    plain, other = picture(255), picture(0, (0, 0, 10, 50))
+    assert difference(plain, plain) == 0
+    assert difference(plain, other) == 0.1
+    assert difference(plain, picture(230, (0, 0, 10, 50))) == 0
+    # In a copy of twice the size, what is masked there is left out.
+    assert difference(plain, other, [(0, 0, 20, 100)], 200) == 0
+
+
+HOSTILE = "http://shop.test/<script>alert(1)</script>"
+
+
+def a_report() -> Report:
+    findings = [
+        Finding("console", Grade.DEGRADED, "1 new error", ["[red]<b>x</b>"], ["a = 'b'"]),
+        Finding("dom", Grade.FINE, "same"),
+    ]
+    loads = judging.metrics([load()])
+    pages = [
+        PageReport(
+            url=HOSTILE,
+            findings=findings,
+            without=loads,
+            through=loads,
+            pictures={"Through it": picture(0)},
+        ),
+        PageReport(url="http://shop.test/b", findings=[Finding("load", Grade.BROKEN, "gone")]),
+    ]
+    return Report(url="http://shop.test/", at="2026-01-01", version="1", pages=pages)
+
+
+def test_the_report_as_json() -> None:
+    found = json.loads(report.to_json(a_report()))
+    assert found["grade"] == "broken"
+    assert [page["grade"] for page in found["pages"]] == ["degraded", "broken"]
+    assert found["pages"][0]["findings"][0] == {
+        "code": "console",
+        "grade": "degraded",
+        "text": "1 new error",
+        "details": ["[red]<b>x</b>"],
+        "proposal": ["a = 'b'"],
+    }
+    assert found["pages"][0]["through"]["first_paint_ms"] == 100.0
+    assert "pictures" not in found["pages"][0]
+
+
+def test_the_report_as_html_needs_nothing_else() -> None:
+    found = report.to_html(a_report())
+    assert "<script" not in found and "<b>x" not in found and "data:image/webp;base64," in found
+    assert 'src="http' not in found and "<link" not in found
+
+
+def test_the_report_in_a_terminal() -> None:
+    out = io.StringIO()
+    report.show(a_report(), Console(file=out, width=80))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "[red]<b>x</b>" in out.getvalue() and lines[-1] == "The site is broken."
+
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "check.md"
+
+
+def test_the_docs_name_each_finding() -> None:
+    told = re.findall(r"^\| `(\w+)` \|", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert told == list(get_args(Code))
