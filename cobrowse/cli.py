@@ -134,6 +134,18 @@ def _parser() -> argparse.ArgumentParser:
     certs.add_argument("--config", metavar="FILE", help="cobrowse.toml")
     certs.set_defaults(run=_certs)
 
+    proxy = _command(
+        commands,
+        "proxy",
+        "the proxy alone",
+        "cobrowse proxy --config cobrowse.toml",
+        "cobrowse proxy --config cobrowse.toml --listen 0.0.0.0:8080",
+    )
+    proxy.add_argument("--config", metavar="FILE", help="cobrowse.toml")
+    proxy.add_argument("--listen", metavar="HOST:PORT", help="over the config file's")
+    proxy.add_argument("--origin", metavar="URL", help="the site, over the config file's")
+    proxy.set_defaults(run=lambda a: up.proxy(a.config, a.origin, a.listen))
+
     relay = _command(
         commands,
         "relay",

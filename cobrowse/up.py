@@ -1,9 +1,11 @@
 """Start all parts on one machine: the relay, the proxy in front of a site, the demo's site."""
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 import proxy_addon
@@ -55,12 +57,20 @@ def up(
         forward = forward_of(path, include or ())
         with running() as processes:
             _run(processes, path, "", listen, relay_listen, forward=forward)
-    site = origin or settings.origin or next(iter(settings.origins.values()), "")
-    parts = urlsplit(site)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise StartError("no site to stand in front of: give --origin http://host")
     with running() as processes:
-        _run(processes, path, f"{parts.scheme}://{parts.netloc}", listen, relay_listen)
+        _run(processes, path, _site(settings, origin), listen, relay_listen)
+
+
+def proxy(path: str | None, origin: str | None, listen: str | None) -> NoReturn:
+    """Become the proxy, which looks for its relay where the config file says. Raises: as up()."""
+    path = path or config.own_file()
+    settings, relay_settings = config.load(path)
+    forward = forward_of(path, ()) if settings.proxy.forward else None
+    site = "" if forward else _site(settings.proxy, origin)
+    at = split_listen(listen or settings.proxy.listen)
+    check_free(*at, "--listen")
+    command = _proxy_command(path, site, at, split_listen(relay_settings.relay.listen), forward)
+    os.execv(sys.executable, [sys.executable, *command])
 
 
 def demo(listen: str | None, relay_listen: str | None) -> None:
@@ -183,7 +193,14 @@ def start_proxy(
     relay_at: tuple[str, int],
     forward: Forward | None = None,
 ) -> None:
-    """Start mitmdump with the addon, and do not wait for it."""
+    """Start mitmdump with the addon, and do not wait for it. Raises: StartError."""
+    processes.start("the proxy", _proxy_command(path, origin, at, relay_at, forward))
+
+
+def _proxy_command(
+    path: str, origin: str, at: tuple[str, int], relay_at: tuple[str, int], forward: Forward | None
+) -> list[str]:
+    """What Python is called with. Raises: StartError."""
     proxy_settings, relay_settings = config.load(path)
     if forward and not proxy_settings.proxy.auth and not is_loopback(at[0]):
         raise StartError(f"others reach {at[0]}: listen on 127.0.0.1, or set auth in [proxy]")
@@ -213,16 +230,22 @@ def start_proxy(
         options["block_global"] = "false"
     pairs += options.items()
     arguments = [part for name, value in pairs for part in ("--set", f"{name}={value}")]
-    processes.start(
-        "the proxy",
-        [
-            *("-c", _MITMDUMP),
-            *("-s", str(script)),
-            *("--mode", mode),
-            *("--listen-host", at[0], "--listen-port", str(at[1])),
-            *arguments,
-        ],
-    )
+    return [
+        *("-c", _MITMDUMP),
+        *("-s", str(script)),
+        *("--mode", mode),
+        *("--listen-host", at[0], "--listen-port", str(at[1])),
+        *arguments,
+    ]
+
+
+def _site(settings: proxy_conf.ProxySettings, origin: str | None) -> str:
+    """scheme://host[:port] of the site to stand in front of. Raises: StartError."""
+    site = origin or settings.origin or next(iter(settings.origins.values()), "")
+    parts = urlsplit(site)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise StartError("no site to stand in front of: give --origin http://host")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _announce(

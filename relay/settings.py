@@ -3,8 +3,10 @@
 Each key's default and meaning stand here once: docs/config.md and the errors are made from them.
 """
 
+import contextlib
 import os
 import secrets
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -226,19 +228,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The shared secret, made on first use. Raises: SetupError."""
         path = Path(self.token_secret_file or self.data_dir() / "token_secret").expanduser()
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(made, "w") as file:
-                    file.write(secrets.token_hex(32) + "\n")
-            except FileExistsError:
-                pass
+            if not path.exists():
+                _make_secret(path)
             secret = path.read_bytes().strip()
         except OSError as error:
             raise SetupError(f"cannot read or make the token secret {path}: {error}") from error
         if len(secret) < 32:
             raise SetupError(f"the token secret {path} is too short: delete it to get a new one")
         return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Whole at once: of relays that start together all have the first one's. Raises: OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent) as made:
+        made.write(secrets.token_hex(32) + "\n")
+        made.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(made.name, path)
 
 
 def load(path: str) -> Settings:

@@ -1,11 +1,13 @@
 """The config file: errors that name the key, and docs that equal the code."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cobrowse import config
 from cobrowse.docs import config_table
+from relay import settings as relay_conf
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 WHOLE = """
@@ -225,3 +227,12 @@ def examples() -> list[str]:
 @pytest.mark.parametrize("example", examples())
 def test_the_examples_in_the_docs_are_accepted(tmp_path: Path, example: str) -> None:
     load(tmp_path, example)
+
+
+def test_relays_that_start_together_share_one_secret(tmp_path: Path) -> None:
+    settings = relay_conf.parse({"token_secret_file": str(tmp_path / "new" / "secret")})
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: settings.secret(), range(64)))
+    assert len(set(found)) == 1
+    [path] = (tmp_path / "new").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -144,6 +144,7 @@ def test_a_taken_port_is_named(home: Path, option: str) -> None:
     [
         (["up"], "no site to stand in front of: give --origin http://host"),
         (["up", "--origin", "ftp://x"], "no site to stand in front of: give --origin http://host"),
+        (["proxy"], "no site to stand in front of: give --origin http://host"),
         (["up", "--origin", "http://x", "--listen", "80"], "listen must be host:port, not '80'"),
         (["up", "--config", "/nowhere", "--origin", "http://x"], "cannot read /nowhere: "),
         (["loginkey", "--user", "a", "--ttl", "90000"], "--ttl must be 1 to 86400 seconds"),

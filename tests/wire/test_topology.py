@@ -29,6 +29,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin as FromOrigin
 from websockets.typing import Subprotocol
 
+from cobrowse.processes import Processes
 from relay.asset_pages import BATCH_CAP_BYTES
 from relay.assets import FILE_CAP_BYTES
 from relay.errors import Close
@@ -39,7 +40,6 @@ from tests.balancers import DEPLOY, RELAY, SITE, Balancer, Places
 from tests.relays import PAGE, SECRET, Peer, Process, agent_token, frame, keyframe
 from tests.services import Service
 from tests.stack import free_port
-from tests.wire.mitmdump import mitmdump
 from tests.wire.raw import RawServer, raw_server
 from tests.wire.test_addon_wire import HEAD, response
 
@@ -66,8 +66,8 @@ def parts(
     folder = tmp_path_factory.mktemp("topology")
     authority, tls = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(tls)
-    # The WebSocket client reads in a thread while it writes its request, and OpenSSL, which has more
-    # to do at the start of TLS 1.3, hangs now and then over that.
+    # The WebSocket client reads in one thread while it writes in another, and OpenSSL, which has
+    # more to do at the start of TLS 1.3, hangs now and then over that.
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
     pem = folder / "tls.pem"
     authority.issue_cert(SITE, RELAY).private_key_and_cert_chain_pem.write_to_path(pem)
@@ -90,7 +90,11 @@ def parts(
         for process in relays:
             process.start()
             running.callback(process.stop)
-        port = running.enter_context(mitmdump(folder, config, origin.url))
+        processes, port = Processes(), free_port()
+        running.callback(processes.stop)
+        command = ["-m", "cobrowse", "proxy", "--config", str(config)]
+        processes.start("proxy", [*command, "--listen", f"127.0.0.1:{port}"])
+        processes.wait_ready("127.0.0.1", port, "proxy")
         places = Places(port, (relays[0].port, relays[1].port), between, pem)
         yield Parts(folder, places, relays, origin, tls)
 
