@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -230,9 +231,15 @@ def test_the_examples_in_the_docs_are_accepted(tmp_path: Path, example: str) -> 
 
 
 def test_relays_that_start_together_share_one_secret(tmp_path: Path) -> None:
-    settings = relay_conf.parse({"token_secret_file": str(tmp_path / "new" / "secret")})
+    begin = Barrier(8)
+
+    def secret(path: Path) -> bytes:
+        begin.wait()
+        return relay_conf.parse({"token_secret_file": str(path)}).secret()
+
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: settings.secret(), range(64)))
-    assert len(set(found)) == 1
-    [path] = (tmp_path / "new").iterdir()
-    assert path.stat().st_mode & 0o777 == 0o600
+        for number in range(50):
+            folder = tmp_path / str(number)
+            assert len(set(threads.map(secret, [folder / "secret"] * 8))) == 1
+            [made] = folder.iterdir()
+            assert made.stat().st_mode & 0o777 == 0o600
