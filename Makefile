@@ -12,6 +12,7 @@ run: build
 
 test: build $(VENV)/.tests-installed
 	@$(BIN)/python tests/install_chromium.py
+	@$(BIN)/python tests/install_haproxy.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python tests/other_python.py
 	$(BIN)/pytest

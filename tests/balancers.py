@@ -1,8 +1,6 @@
 """nginx and HAProxy with the files of deploy/: only addresses and places are put in."""
 
 import contextlib
-import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import install_haproxy
 from tests.services import Service
 from tests.stack import free_port
 
@@ -86,7 +85,7 @@ def put_in(text: str, known: Mapping[str, str]) -> str:
 
 
 def haproxy() -> str:
-    """Its path; skips the test where it is not installed (tests/install_haproxy.py)."""
-    if found := shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin"):
+    """Its path. Skips the test where it is not installed."""
+    if found := install_haproxy.find():
         return found
-    pytest.skip("HAProxy is not installed: no package index has it, and only root may use apt")
+    pytest.skip("HAProxy is not installed: only apt has it, and that is for root")

@@ -1,12 +1,13 @@
 """Make sure that the browser tests find a Chromium: on PATH, from apt, or from an npm package."""
 
-import os
 import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from tests import apt
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 UNPACKED = Path(tempfile.gettempdir()) / "chromium"
@@ -23,19 +24,9 @@ def find() -> str | None:
 def main() -> None:
     if find():
         return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Chromium with apt ...", flush=True)
-        quiet = ["-q", "-y", "-o", "Dpkg::Use-Pty=0"]
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--no-install-recommends", "chromium"]):
-            subprocess.run(
-                ["apt-get", *quiet, *command],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                check=False,
-            )
-        if find():
-            return
+    apt.install("Chromium", "chromium")
+    if find():
+        return
     print("Installing Chromium from npm ...", flush=True)
     install_from_npm()
     if not find():
