@@ -45,6 +45,8 @@ from tests.wire.test_addon_wire import HEAD, response
 
 GROUP = "72937"
 PATIENCE_S = 20.0
+PAST_THE_PROXY = f"wss://{RELAY}/visitor/socket"
+THROUGH_THE_PROXY = f"wss://{SITE}/.cobrowse/socket"
 _numbers = count(2)
 
 
@@ -122,9 +124,8 @@ class Person:
     def all_cookies(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
-    def socket(self) -> socket.socket:
-        at = ("127.0.0.1", self.balancer.port)
-        return socket.create_connection(at, PATIENCE_S, (self.address, 0))
+    def socket(self, port: int) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port), PATIENCE_S, (self.address, 0))
 
     def ask(
         self, method: str, host: str, path: str, body: bytes = b"", **fields: str
@@ -138,7 +139,9 @@ class Person:
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer, of which the body may be on its way."""
         connection = http.client.HTTPSConnection(host)
-        connection.sock = self.parts.tls.wrap_socket(self.socket(), server_hostname=host)
+        connection.sock = self.parts.tls.wrap_socket(
+            self.socket(self.balancer.port), server_hostname=host
+        )
         sent = {name.replace("_", "-"): value for name, value in fields.items()}
         if self.cookies and host == SITE:
             sent["Cookie"] = self.all_cookies()
@@ -152,12 +155,13 @@ class Person:
             yield answer
 
     def open(self, url: str, origin: str, **fields: str) -> Peer:
-        if self.cookies and urlsplit(url).hostname == SITE:
+        parts = urlsplit(url)
+        if self.cookies and parts.hostname == SITE:
             fields["Cookie"] = self.all_cookies()
         connection = connect(
             url,
-            sock=self.socket(),
-            ssl=self.parts.tls,
+            sock=self.socket(parts.port or self.balancer.port),
+            ssl=self.parts.tls if parts.scheme == "wss" else None,
             origin=FromOrigin(origin),
             subprotocols=[Subprotocol("cobrowse.1")],
             compression=None,
@@ -168,12 +172,12 @@ class Person:
         )
         return Peer(self.peers.enter_context(connection))
 
-    def visit(self, *, direct: bool = True, **hello: Any) -> Peer:
-        """A visitor's page: its token by the proxy, its socket past it or through it."""
+    def visit(self, url: str = PAST_THE_PROXY, **hello: Any) -> Peer:
+        """A visitor's page, which says that it is from anywhere: its token, and its socket."""
         status, _, token = self.ask("POST", SITE, "/.cobrowse/token", Origin=f"https://{SITE}")
         assert status == 200
-        url = f"wss://{RELAY}/visitor/socket" if direct else f"wss://{SITE}/.cobrowse/socket"
-        peer = self.open(url, f"https://{SITE}", X_Forwarded_For="192.0.2.1")
+        made_up = f"192.0.2.{next(_numbers) % 250}"
+        peer = self.open(url, f"https://{SITE}", X_Forwarded_For=made_up)
         kind = "resume" if "ticket" in hello else "start"
         peer.send({"type": kind, "token": token.decode(), **hello})
         return peer
@@ -284,14 +288,18 @@ def test_a_session_over_two_relays_outlives_one_of_them(
     eventually(both_are_used)
 
 
-def test_the_address_that_counts_is_the_visitors_own(person: Callable[[], Person]) -> None:
+def test_the_address_that_counts_is_the_visitors_own(
+    parts: Parts, person: Callable[[], Person]
+) -> None:
     """Each of the two relays takes one session of an address, whichever way its socket goes."""
-    here = person()
-    answers = [here.visit(direct=bool(n % 2)).get() for n in range(3)]
-    refused = [answer for answer in answers if answer["type"] == "refused"]
-    assert refused and {answer["code"] for answer in refused} == {"limit"}
-    for direct in (True, False):
-        assert person().visit(direct=direct).get()["type"] == "started"
+    between = f"ws://127.0.0.1:{parts.places.between}/visitor/socket"
+    for ways in ((PAST_THE_PROXY, THROUGH_THE_PROXY, PAST_THE_PROXY), (between,) * 3):
+        here = person()
+        answers = [here.visit(url).get() for url in ways]
+        refused = [answer for answer in answers if answer["type"] == "refused"]
+        assert refused and {answer["code"] for answer in refused} == {"limit"}
+        for url in ways:
+            assert person().visit(url).get()["type"] == "started"
 
 
 def test_pages_come_as_they_are_sent_and_heads_may_be_long(
@@ -310,7 +318,7 @@ def test_pages_come_as_they_are_sent_and_heads_may_be_long(
 
     parts.origin.answer = answer
     visitor = person()
-    visitor.cookies["long"] = "c" * 12_000
+    visitor.cookies["long"] = "c" * 20_000
     with visitor.asking(
         "GET", SITE, "/", Sec_Fetch_Mode="navigate", X_Forwarded_Host="evil.test"
     ) as answered:
@@ -359,9 +367,9 @@ def test_uploads_are_as_large_as_site_and_relay_take_them(
 
 
 def test_what_is_nobodys_is_refused(
-    parts: Parts, balancer: Balancer, person: Callable[[], Person]
+    parts: Parts, balancer: Balancer, peers: contextlib.ExitStack
 ) -> None:
-    somebody = person()
+    somebody = Person(parts, balancer, peers)
     assert somebody.ask("GET", RELAY, "/readyz")[2] == b"ok\n"
     assert somebody.ask("GET", RELAY, "/metrics")[0] == 404
     with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -371,9 +379,12 @@ def test_what_is_nobodys_is_refused(
         plain.request("GET", "/a?b=c", headers={"Host": SITE})
         answer = plain.getresponse()
         assert (answer.status, answer.headers["Location"]) == (301, f"https://{SITE}/a?b=c")
+    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    lost = Person(dataclasses.replace(parts, tls=careless), balancer, peers)
     before = len(parts.origin.heads.queue)
-    with contextlib.suppress(OSError), somebody.asking("GET", "other.example", "/") as answer:
-        assert answer.status == 404
+    with contextlib.suppress(ssl.SSLError):
+        assert lost.ask("GET", "other.example", "/")[0] == 404
     assert len(parts.origin.heads.queue) == before
 
 
@@ -387,7 +398,9 @@ def test_who_says_nothing_stays_connected(
     patience = {f"1h{end}": f"9s{end}", f"30s{end}": f"9s{end}"}
     places = dataclasses.replace(parts.places, between=free_port())
     with balancers.running(balancer.name, places, tmp_path, patience) as other:
-        pages = [Person(parts, other, peers).visit(direct=direct) for direct in (True, False)]
+        pages = [
+            Person(parts, other, peers).visit(url) for url in (PAST_THE_PROXY, THROUGH_THE_PROXY)
+        ]
         for page in pages:
             started = page.get_until("started")
             page.send({"type": "confirm", "ticket": started["ticket"]})
