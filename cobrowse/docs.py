@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
 import msgspec
+from prometheus_client.metrics import MetricWrapperBase
 
 from cobrowse import config
-from relay import wire
+from relay import metrics, wire
 from relay.errors import Close
 
 
@@ -49,6 +50,18 @@ def closes_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_table() -> str:
+    """Every metric of relay and proxy as Markdown."""
+    lines = ["| relay's metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
+    for collector in vars(metrics).values():
+        if isinstance(collector, MetricWrapperBase):
+            [metric] = collector.describe()
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "–"
+            lines.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |")
+    return "\n".join(lines) + "\n"
+
+
 # What of docs/wire.md is made from the code, in its order.
 WIRE_TABLES: Final[Sequence[tuple[str, Callable[[], str]]]] = (
     ("visitor to relay", lambda: messages_table(wire.FromVisitor)),
@@ -63,5 +76,7 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["wire"]:
         for name, table in WIRE_TABLES:
             print(f"{name}\n\n{table()}")
+    elif sys.argv[1:] == ["metrics"]:
+        print(metrics_table())
     else:
         print(config_table())

@@ -221,7 +221,8 @@ def test_the_docs_hold_the_table_as_the_code_has_it() -> None:
 
 def examples() -> list[str]:
     """The TOML in the docs."""
-    texts = [(DOCS / "config.md").read_text(), (DOCS.parent / "README.md").read_text()]
+    paths = (DOCS / "config.md", DOCS / "deployment.md", DOCS.parent / "README.md")
+    texts = [path.read_text() for path in paths]
     return [block.partition("```")[0] for text in texts for block in text.split("```toml\n")[1:]]
 
 
