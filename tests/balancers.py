@@ -1,6 +1,7 @@
 """nginx and HAProxy with the files of deploy/: only addresses and places are put in."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,9 @@ def running(
             "bind :443 ": f"bind 127.0.0.1:{port} ",
             "bind :8090\n": f"bind 127.0.0.1:{places.between}\n",
         }
+        if os.geteuid():
+            rights = "    user haproxy\n    group haproxy\n    chroot /var/lib/haproxy\n"
+            known[rights] = ""  # there are none to give up
         path = folder / "haproxy.cfg"
         command = [haproxy(), "-db", "-f", str(path)]
     known |= {

@@ -11,6 +11,8 @@ import re
 import secrets
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -22,9 +24,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 import msgspec
 import pytest
 import trustme
+import yaml
 from websockets.sync.client import connect
 from websockets.typing import Origin as FromOrigin
 from websockets.typing import Subprotocol
@@ -68,6 +72,7 @@ def parts(
     folder = tmp_path_factory.mktemp("topology")
     authority, tls = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(tls)
+    authority.cert_pem.write_to_path(folder / "authority.pem")
     # The WebSocket client reads in one thread while it writes in another, and OpenSSL, which has
     # more to do at the start of TLS 1.3, hangs now and then over that.
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -333,6 +338,21 @@ def test_pages_come_as_they_are_sent_and_heads_may_be_long(
     assert "'nonce-" in answered.headers["Content-Security-Policy"]
 
 
+def test_visitors_browsers_speak_http2(parts: Parts, balancer: Balancer) -> None:
+    """Whose heads have no Host of the old form; the proxy must know the site by it all the same."""
+    parts.origin.answers(response(HEAD + b"<title>t</title></head><body>words</body></html>"))
+    # One of its own: httpx changes what it is given.
+    tls = ssl.create_default_context(cafile=parts.folder / "authority.pem")
+    with httpx.Client(http2=True, verify=tls, trust_env=False) as browser:
+        answer = browser.get(
+            f"https://127.0.0.1:{balancer.port}/",
+            headers={"Host": SITE, "Sec-Fetch-Mode": "navigate"},
+            extensions={"sni_hostname": SITE},
+        )
+    assert (answer.http_version, answer.status_code) == ("HTTP/2", 200)
+    assert f'"group":"{GROUP}"' in answer.text
+
+
 def test_uploads_are_as_large_as_site_and_relay_take_them(
     parts: Parts, person: Callable[[], Person]
 ) -> None:
@@ -369,12 +389,27 @@ def test_uploads_are_as_large_as_site_and_relay_take_them(
     assert visitor.ask("GET", RELAY, view + "c" * 15 + "4")[2] == whole[:7_000_000]
 
 
+@pytest.mark.parametrize("name", ["proxy", "relay-a", "relay-b"])
+def test_compose_knows_what_is_well(parts: Parts, name: str) -> None:
+    places = parts.places
+    here = dict(zip(("proxy", "relay-a", "relay-b"), (places.proxy, *places.relays), strict=True))
+    compose = yaml.safe_load((DEPLOY.parent / "compose.yaml").read_text())
+    kind, python, option, code = compose["services"][name]["healthcheck"]["test"]
+    assert (kind, python, option) == ("CMD", "python", "-c")
+    for port, ended in ((here[name], 0), (free_port(), 1)):
+        asked = re.sub(r"(?<=127\.0\.0\.1:)\d+", str(port), code)
+        assert (
+            subprocess.run([sys.executable, "-c", asked], capture_output=True).returncode == ended
+        )
+
+
 def test_what_is_nobodys_is_refused(
     parts: Parts, balancer: Balancer, peers: contextlib.ExitStack
 ) -> None:
     somebody = Person(parts, balancer, peers)
     assert somebody.ask("GET", RELAY, "/readyz")[2] == b"ok\n"
-    assert somebody.ask("GET", RELAY, "/metrics")[0] == 404
+    for path in ("/metrics", "//metrics", "/x/../metrics", "/%6Detrics"):
+        assert somebody.ask("GET", RELAY, path)[0] == 404
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"http://127.0.0.1:{parts.places.between}/metrics")
     plain = http.client.HTTPConnection("127.0.0.1", balancer.plain)
