@@ -8,7 +8,6 @@ import asyncio
 import logging
 import re
 import secrets
-import sys
 import time
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from importlib.resources import files
@@ -20,7 +19,7 @@ import msgspec
 from cryptography import x509
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client, Server
+from mitmproxy.connection import Server
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, TransparentMode
@@ -86,6 +85,17 @@ _TLS_VERSIONS: Final = {"1.0": "TLS1", "1.1": "TLS1_1", "1.2": "TLS1_2", "1.3": 
 _OLD_CIPHERS: Final = "ALL:@SECLEVEL=0"
 
 
+def _own_snippets() -> SnippetMaker | None:
+    static = files("proxy_addon").joinpath("static")
+    try:
+        stub, integrity = (
+            static.joinpath(name).read_text("ascii") for name in ("stub.js", "loader.sri")
+        )
+        return SnippetMaker(stub, integrity)
+    except (OSError, ValueError):
+        return None
+
+
 class Cobrowse:
     """Splices the snippet into pages and hands the visitor paths to the relay."""
 
@@ -101,12 +111,12 @@ class Cobrowse:
         self._site_names: tuple[str, ...] = ()
         # Where the config file leads, and no visitor: these may be private.
         self._our_own: set[tuple[str, int]] = set()
-        self._is_set = asyncio.Event()
         self._sources: dict[str, dict[str, settings.CookieSource]] = {}
         self._keeper = Keeper(settings.AssetSettings())
-        self._snippets: SnippetMaker | None = None
+        self._snippets = _own_snippets()
         self._metrics: MetricsServer | None = None
-        self._keep_host = False
+        # As the user asked mitmproxy, before this asked it.
+        self._keep_host: bool | None = None
         self._relay_was_up_at = float("-inf")
 
     # -- life ------------------------------------------------------------------------------------
@@ -149,16 +159,12 @@ class Cobrowse:
         self._relay_was_up_at = float("-inf")
         ways = (loaded.proxy.relay, loaded.proxy.direct_url)
         self._our_own = {address_of(way)[1:] for way in ways if way}
+        # Not once it runs: mitmproxy listens before that, and nobody is to get in meanwhile.
+        self._set_options()
 
     def running(self) -> None:
-        static = files("proxy_addon").joinpath("static")
-        try:
-            stub, integrity = (
-                static.joinpath(name).read_text("ascii") for name in ("stub.js", "loader.sri")
-            )
-            self._snippets = SnippetMaker(stub, integrity)
-        except (OSError, ValueError) as error:
-            logger.error("cobrowse: pages pass untouched, the visitor stub is missing: %s", error)
+        if self._snippets is None:
+            logger.error("cobrowse: pages pass untouched, the visitor's scripts are missing")
         if not self.settings.groups:
             logger.warning("cobrowse: pages pass untouched, the config file names no group")
         if listen := self.settings.proxy.metrics_listen:
@@ -167,19 +173,17 @@ class Cobrowse:
                 self._metrics = MetricsServer(self.outcomes, *address)
             except OSError as error:
                 logger.error("cobrowse: no metrics, cannot listen on %s: %s", listen, error)
-        # The visitor-facing Host is needed to tell origins apart; the site still gets its own one,
-        # from _send_to_site, unless the user asked mitmproxy to keep it.
-        self._keep_host = ctx.options.keep_host_header
-        ctx.options.keep_host_header = True
-        self._set_options()
-        self._is_set.set()
         if self._hosts is not None:
             _warn_of_authority()
 
     def _set_options(self) -> None:
-        """What the config file says of mitmproxy's own part."""
+        """What the config file says of mitmproxy's own part. Raises: OptionsError."""
         proxy = self.settings.proxy
-        options: dict[str, Any] = {}
+        # The visitor-facing Host is needed to tell origins apart; the site still gets its own one,
+        # from _send_to_site, unless the user asked mitmproxy to keep it.
+        if self._keep_host is None:
+            self._keep_host = ctx.options.keep_host_header
+        options: dict[str, Any] = {"keep_host_header": True}
         if proxy.cert and self._hosts is None:
             options["certs"] = [f"*={proxy.cert}"]
         if proxy.origin_ca:
@@ -201,13 +205,8 @@ class Cobrowse:
             if any(isinstance(ProxyMode.parse(mode), TransparentMode) for mode in ctx.options.mode):
                 # There a browser's first words are needed to know where it wants to get.
                 options["connection_strategy"] = "lazy"
-        try:
-            for name, value in options.items():
-                if name in ctx.options:
-                    setattr(ctx.options, name, value)
-        except exceptions.OptionsError as error:
-            logger.error("cobrowse: %s", error)
-            sys.exit(1)
+        known = {name: value for name, value in options.items() if name in ctx.options}
+        ctx.options.update(**known)  # type: ignore[no-untyped-call, unused-ignore]
 
     def done(self) -> None:
         if self._metrics is not None:
@@ -216,10 +215,6 @@ class Cobrowse:
             logger.log(ALERT, "cobrowse: %s", self.outcomes.summary())
 
     # -- requests --------------------------------------------------------------------------------
-
-    def client_connected(self, client: Client) -> Awaitable[object] | None:
-        # mitmproxy listens before it runs: nobody gets in before the options are set.
-        return None if self._is_set.is_set() else self._is_set.wait()
 
     def server_connect(self, data: ServerConnectionHookData) -> Awaitable[None] | None:
         server = data.server
