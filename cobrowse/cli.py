@@ -156,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     relay.add_argument("--config", metavar="FILE", default="", help="cobrowse.toml")
     relay.add_argument("--relay-listen", metavar="HOST:PORT", help="over the config file's")
     relay.add_argument("--origin", metavar="URL", help="the site, over the config file's")
+    relay.add_argument("--quiet", action="store_true", help="say nothing while all is well")
     relay.set_defaults(run=_relay)
 
     loginkey = _command(
@@ -324,7 +325,7 @@ def _relay(arguments: argparse.Namespace) -> None:
     if arguments.origin:
         proxy = msgspec.structs.replace(settings.proxy, origin=arguments.origin)
         settings = msgspec.structs.replace(settings, proxy=proxy)
-    run_relay(settings)
+    run_relay(settings, quiet=arguments.quiet)
 
 
 def _settings_commands(commands: Any) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ DEMO_COOKIES: Final = {
 DEMO_SETTINGS: Final = (
     'mask = "none"\ncanvas_fps = 2\nbutton = { shown = true }\ntrusted_domains = ["localhost"]'
 )
+STARTING: Final = "Starting the relay and the proxy ..."
 # What goes with an authority that was for other hosts, or at its end.
 REPLACED: Final = (
     "A new authority was made, in place of one for other hosts or at its end: browsers must be told"
@@ -86,7 +87,9 @@ def demo(listen: str | None, relay_listen: str | None) -> None:
             "the demo site", ["-m", "cobrowse.demo.site", *arguments], told=f"{values.api_key}\n"
         )
         processes.wait_ready("127.0.0.1", port, "the demo site")
-        _run(processes, path, f"http://127.0.0.1:{port}", listen, relay_listen, support)
+        bank = f"http://127.0.0.1:{port}"
+        more = {"CRM": f"http://localhost:{support}/", "Bank": f"{bank}/ without the proxy"}
+        _run(processes, path, bank, listen, relay_listen, more)
 
 
 def browse(
@@ -104,12 +107,13 @@ def browse(
     # The authority is as short-lived as the profile: what others trust stays as it is.
     with forwarding.own_folder() as folder, running() as processes:
         forward = forward_of(path, [*hosts, *include], folder / "certs", asks=False)
+        print(STARTING, flush=True)
         start(processes, path, "", at, relay_at, forward)
         proxy, pin = f"http://{_address(*at)}", load(forward.folder).pin
         settings, profile = config.load(path)[1], folder / "profile"
         with forwarding.browsing(program, address, proxy, pin, profile, extra) as opened:
             relay_url = _relay_url(settings, _address(*relay_at))
-            _announce(path, "Page", address, relay_url, settings, None)
+            _announce(path, "Page", address, relay_url, settings, {})
             processes.wait_for(opened)
 
 
@@ -153,19 +157,20 @@ def _run(
     origin: str,
     listen: str | None,
     relay_listen: str | None,
-    support: int | None = None,
+    more: Mapping[str, str] | None = None,
     forward: Forward | None = None,
 ) -> None:
-    """support: port of the demo's support centre."""
+    """more: see _announce."""
     proxy_settings, relay_settings = config.load(path)
     at = split_listen(listen or proxy_settings.proxy.listen)
     relay_at = split_listen(relay_listen or relay_settings.relay.listen)
     check_free(*at, "--listen")
     check_free(*relay_at, "--relay-listen")
+    print(STARTING, flush=True)
     start(processes, path, origin, at, relay_at, forward)
     relay_url = _relay_url(relay_settings, relay_listen)
     shown = ("Proxy", _address(*at)) if forward else ("Visitor", f"http://{_address(*at)}/")
-    _announce(path, *shown, relay_url, relay_settings, support)
+    _announce(path, *shown, relay_url, relay_settings, more or {})
     if forward:
         print(f"Trust {forward.folder / CERTIFICATE_FILE}: cobrowse certs says how.", flush=True)
     processes.wait()
@@ -181,7 +186,7 @@ def _relay_url(settings: relay_conf.Settings, relay_listen: str | None) -> str:
 
 def start_relay(processes: Processes, path: str, at: tuple[str, int], origin: str = "") -> None:
     """Start the relay, and do not wait for it. origin: the site behind the proxy."""
-    more = ["--relay-listen", _address(*at), *(["--origin", origin] if origin else [])]
+    more = ["--quiet", "--relay-listen", _address(*at), *(["--origin", origin] if origin else [])]
     processes.start("the relay", ["-m", "cobrowse", "relay", "--config", path, *more])
 
 
@@ -254,8 +259,9 @@ def _announce(
     address: str,
     relay_url: str,
     settings: relay_conf.Settings,
-    support: int | None,
+    more: Mapping[str, str],
 ) -> None:
+    """more: further addresses, by what they are."""
     print(f"\n  {what:<8} {address}")
     for group, group_settings in settings.groups.items():
         if group_settings.api_key:
@@ -263,8 +269,8 @@ def _announce(
             key = make_login_key(group, AGENT, group_settings.api_key, expiry)
             query = f"partnerid={group}&partneruserid={AGENT}&loginkey={key}"
             print(f"  Agent    {relay_url}/console?{query}")
-    if support is not None:
-        print(f"  CRM      http://localhost:{support}/")
+    for name, further in more.items():
+        print(f"  {name:<8} {further}")
     shown = path.replace(str(Path.home()), "~", 1)
     print(f"  Config   {shown}\n\nPress Ctrl-C to stop.", flush=True)
 

@@ -21,13 +21,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up(style: str) -> None:
-    """style: text or json."""
+def set_up(style: str, *, quiet: bool = False) -> None:
+    """style: text or json. quiet: warnings alone."""
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if style == "json" else text)
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING if quiet else logging.INFO)
     for noisy in ("alembic", "aiosqlite", "httpx", "sqlalchemy", "uvicorn.error", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -235,6 +235,11 @@ class Server(uvicorn.Server):
             if self._aside:
                 self._aside.should_exit = True
 
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            logger.info("the relay listens on %s:%d", self.config.host, self.config.port)
+
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await self._relay.hub.drain()
         await super().shutdown(sockets)  # type: ignore[arg-type]
@@ -307,9 +312,9 @@ def _sites(settings: Settings) -> dict[str, str]:
     return {**single, **settings.proxy.origins}
 
 
-def run(settings: Settings) -> None:
-    """Serve until interrupted. Raises: SetupError."""
-    logs.set_up(settings.relay.log)
+def run(settings: Settings, *, quiet: bool = False) -> None:
+    """Serve until interrupted. quiet: log warnings alone. Raises: SetupError."""
+    logs.set_up(settings.relay.log, quiet=quiet)
     if settings.relay.cert and not os.path.isfile(settings.relay.cert):
         raise SetupError(f"relay.cert: there is no file {settings.relay.cert}")
     relay = Relay(settings)

@@ -82,11 +82,11 @@ class Running:
 def test_the_demo_prints_addresses_that_work_and_ends_whole(home: Path) -> None:
     demo = Running("demo")
     try:
-        visitor, agent, crm = re.findall(r"http://\S+", demo.printed)
+        visitor, agent, crm, bank = re.findall(r"http://\S+", demo.printed)
         assert visitor == f"http://127.0.0.1:{demo.port}/"
         assert agent.startswith(f"http://127.0.0.1:{demo.relay_port}/console?partnerid=")
         assert re.fullmatch(r"http://localhost:\d+/", crm)
-        for url in (visitor, agent, crm):
+        for url in (visitor, agent, crm, bank):
             with urllib.request.urlopen(url, timeout=10) as response:
                 assert response.status == 200
         assert len(demo.members()) == 4  # the command, the site, the relay, the proxy
