@@ -6,7 +6,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -90,12 +90,7 @@ class RedisBroker:
 
     async def close(self) -> None:
         await self._flush_once()
-        pending = set(self._tasks)
-        while pending:
-            # Again and again: redis-py takes a cancellation for a timeout of its own now and then.
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=0.1)
+        await end(self._tasks)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._redis.delete(f"{PREFIX}relay:{self.relay}")
         await self._redis.aclose()
@@ -226,6 +221,16 @@ class RedisBroker:
     async def check(self) -> None:
         async with _asking():
             await self._redis.ping()
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks that ask Redis, until they have ended."""
+    pending = set(tasks)
+    while pending:
+        # Again and again: redis-py takes a cancellation for a timeout of its own now and then.
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
 
 
 def _owner_key(place: Place) -> str:

@@ -13,7 +13,7 @@ from relay.accounts.live import Accounts
 from relay.accounts.store import MemoryAccounts
 from relay.assets.memory import MemoryAssets
 from relay.auth import VisitorToken
-from relay.broker.redis import RedisBroker
+from relay.broker.redis import RedisBroker, end
 from relay.errors import Close, Refused, Unavailable
 from relay.groups import GroupsNow
 from relay.hub import Hub
@@ -103,9 +103,7 @@ async def sides(redis: Service, store: HeldStore) -> AsyncIterator[tuple[Side, S
         tasks.append(loop.create_task(side.records.write(), name="write"))
         tasks.append(loop.create_task(side.hub.keep_company(), name="company"))
     yield a, b
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(tasks)
     for side in (a, b):
         await side.broker.give(PLACE, "")
         await side.broker.close()
