@@ -155,6 +155,15 @@ def test_terms_take_start_params(page: Page, join: Any) -> None:
     assert hears(join("TERMS-1"), "joined")["person"]["name"] == "Lise Meitner"
 
 
+def test_terms_that_are_shown_again_start_what_was_asked_for_last(page: Page) -> None:
+    call(page, 'showTerms({ sessionKey: "FIRST" })')
+    expect(dialog(page)).to_be_visible()
+    call(page, 'showTerms({ sessionKey: "SECOND" })')
+    dialog(page).get_by_role("button", name="Accept").click()
+    wait_for(page, "sessionstart")
+    assert call(page, "getKey()") == "SECOND"
+
+
 # -- starting ------------------------------------------------------------------------------------
 
 
@@ -229,6 +238,17 @@ def test_set_start_params_count_for_each_start_without_arguments(page: Page, way
     call(page, "startSession()")
     wait_for(page, "sessionstart", 2)
     assert call(page, "getKey()").isdecimal()
+
+
+def test_a_start_that_fails_uses_no_params_up(page: Page) -> None:
+    call(page, 'setStartParams({ sessionKey: "KEPT-1" })')
+    page.route("**/.cobrowse/token*", lambda route: route.abort())
+    call(page, "startSession()")
+    wait_for(page, "error")
+    page.unroute("**/.cobrowse/token*")
+    call(page, "startSession()")
+    wait_for(page, "sessionstart")
+    assert call(page, "getKey()") == "KEPT-1"
 
 
 def test_start_params_can_be_cleared_and_give_way_to_arguments(page: Page) -> None:
@@ -454,6 +474,25 @@ def test_a_trusted_window_invokes(
     wait_for(site, "sessionstart")
     assert call(site, "getKey()") == "INV-1"
     call(site, "stopSession()")
+    wait_for(site, "sessionend")
+
+
+def test_an_array_is_several_arguments(
+    page: Page, api_stack: Stack, chat: Pages, join: Any
+) -> None:
+    page.goto(chat.direct.replace("127.0.0.1", "localhost") + "/chat")
+    page.evaluate(FRAME, api_stack.visitor_url + "/")
+    page.evaluate("invoke(frames[0], 'startSession', ['INV-2'], '12345')")
+    site = page.frames[1]
+    wait_for(site, "sessionstart")
+    agent = join("INV-2")
+    wait_for(site, "agentjoin")
+    page.evaluate("invoke(frames[0], 'sendSessionMessage', ['note', { a: 1 }], '12345')")
+    told = hears(agent, "message")
+    assert (told["name"], told["payload"]) == ("note", {"a": 1})
+    page.evaluate("invoke(frames[0], 'sendSessionMessage', { note: 1 }, '12345')")
+    wait_for(site, "error")
+    page.evaluate("invoke(frames[0], 'stopSession', undefined, '12345')")
     wait_for(site, "sessionend")
 
 

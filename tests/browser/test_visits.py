@@ -240,6 +240,14 @@ def test_a_page_with_a_tag_of_its_own_is_in_charge(site: Pages, visitor: Page, t
     assert not [url for url in asked if "/.cobrowse/" in url]
 
 
+def test_a_tag_for_agents_is_no_visitors_tag(site: Pages, visitor: Page) -> None:
+    tag = '<script id="cobrowsescript" src="/cobrowse/CobrowseJS.ashx?script=Agent"></script>'
+    site.put("/cobrowse/CobrowseJS.ashx", "", content_type="text/javascript")
+    site.put("/agents", PAGE.replace("</head>", f"{tag}</head>"))
+    visitor.goto(f"{site.proxied}/agents", wait_until="networkidle")
+    assert visitor.evaluate("typeof GLANCE.Cobrowse.Visitor.startSession") == "function"
+
+
 def test_a_tag_that_brings_nothing_leaves_no_half_of_us(site: Pages, visitor: Page) -> None:
     site.put("/tagged", PAGE.replace("</head>", '<script id="cobrowsescript"></script></head>'))
     visitor.goto(f"{site.proxied}/tagged", wait_until="networkidle")

@@ -13,8 +13,8 @@ declare const TAG: boolean;
 const METHODS = `startSession showTerms showButton toggleButton setStartParams stopSession
 addEventListener removeEventListener sendSessionMessage addSessionMessageListener`;
 const STARTS = /^(sta|sh|t)/;
-/** Tags of the same API that a page may carry itself. */
-const TAGS = "#cobrowsescript,#glance-cobrowse,[src*=CobrowseJS]";
+/** Tags of the same API that a page may carry itself; an agent's has the same address and id. */
+const TAGS = ":is(#cobrowsescript,#glance-cobrowse,[src*=CobrowseJS]):not([src*='script=Agent'])";
 /** A relay that never answers is told to the page as one that is not there. */
 const TIMEOUT_MS = 1e4;
 const RETRY_MS = 2e3;

@@ -51,10 +51,22 @@ test("the page's values come before the cookies', the start's before both", () =
 });
 
 test("values are cut to what the service takes", () => {
-  page.GLANCE_COBROWSE = { name: "x".repeat(99) };
-  assert.equal(begin(undefined, {})?.person.name?.length, 63);
+  const long = "x".repeat(199);
+  page.GLANCE_COBROWSE = { name: long, email: long, phone: long };
+  const { name, email, phone } = begin(undefined, {})?.person ?? {};
+  assert.deepEqual([name?.length, email?.length, phone?.length], [63, 127, 31]);
   page.GLANCE_COBROWSE = "not an object";
   assert.deepEqual(begin(undefined, {})?.person, {});
+});
+
+test("a visitor id that is no key is not cut to one", () => {
+  for (const visitorid of ["x".repeat(51), "x".repeat(999), "a b"]) {
+    page.GLANCE_COBROWSE = { visitorid, name: "N" };
+    assert.equal(begin(undefined, {}), undefined);
+    assert.deepEqual(begin("KEY", {}), { key: "KEY", person: { name: "N" } });
+  }
+  page.GLANCE_COBROWSE = { visitorid: "x".repeat(50) };
+  assert.equal(begin(undefined, {})?.key.length, 50);
 });
 
 test("texts keep whole characters", () => {

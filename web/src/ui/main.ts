@@ -18,6 +18,7 @@ class VisitorUi implements Ui {
   private button: HTMLButtonElement | undefined;
   private bar: SessionBar | undefined;
   private dialog: HTMLDialogElement | undefined;
+  private accepted = () => {};
   private readonly gestures: Gestures;
 
   constructor(
@@ -64,6 +65,8 @@ class VisitorUi implements Ui {
   }
 
   showTerms(accepted: () => void): void {
+    // Asked for again, it starts what was asked for last.
+    this.accepted = accepted;
     if (this.dialog) return;
     const { terms } = this.settings;
     const { words } = this;
@@ -89,7 +92,7 @@ class VisitorUi implements Ui {
     );
     accept.onclick = () => {
       dialog.close();
-      accepted();
+      this.accepted();
     };
     decline.onclick = () => dialog.close();
     // Escape closes it as well, and accepts nothing.

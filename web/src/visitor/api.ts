@@ -26,6 +26,7 @@ export function createApi(
   const handlers = new Map<string, Set<Handler>>();
   /** For the next session that is started without arguments. */
   let startParams: Params | undefined;
+  let lastUsed: Params | undefined;
 
   const face = new Face(
     internal,
@@ -45,6 +46,10 @@ export function createApi(
     },
   );
   const session = new VisitorSession(internal, seen, captureIntegrity, events, {
+    started() {
+      // Not sooner: a start that was refused has used nothing up.
+      if (startParams === lastUsed) startParams = undefined;
+    },
     shown: (shown) => face.showSession(shown),
     said(name, message) {
       for (const handler of [...(handlers.get(name) ?? [])]) call(handler, name, message);
@@ -52,9 +57,8 @@ export function createApi(
   });
 
   function start(argument?: unknown, terms?: string): void {
-    const given = paramsFrom(argument);
-    const used = given ?? startParams ?? {};
-    if (session.start(used, terms) && !given) startParams = undefined;
+    const used = paramsFrom(argument) ?? startParams ?? {};
+    if (session.start(used, terms)) lastUsed = used;
   }
 
   async function clickStart(): Promise<void> {
@@ -83,7 +87,7 @@ export function createApi(
     },
     inSession: () => session.isOn,
     stopSession() {
-      if (needsSession() || session.isStarting) session.stop();
+      if (session.isStarting || needsSession()) session.stop();
     },
     getKey: () => (needsSession() ? session.key : undefined),
     addEventListener: (name: unknown, listener: unknown) => events.add(name, listener),
@@ -97,8 +101,9 @@ export function createApi(
     sendSessionMessage(name: unknown, message: unknown) {
       if (!needsSession()) return;
       const text = jsonOf(message);
-      if (text === undefined || !name || String(name).length > MAX_NAME) events.fail("badmessage");
-      else session.say(String(name), message);
+      const isName = typeof name === "string" && name && name.length <= MAX_NAME;
+      if (text === undefined || !isName) events.fail("badmessage");
+      else session.say(name, message);
     },
   };
 
@@ -112,7 +117,8 @@ export function createApi(
     () => face.account(),
     (method, args) => {
       if (!Object.hasOwn(methods, method)) return false;
-      (methods[method] as (args: unknown) => void)(args);
+      // An array is several arguments: a name and a message.
+      (methods[method] as (...args: unknown[]) => void)(...[args].flat());
       return true;
     },
   );

@@ -24,6 +24,8 @@ const STABLE_MS = 10_000;
 type State = "idle" | "starting" | "on" | "away";
 
 export interface SessionHandlers {
+  /** A session that was asked for here is there. */
+  started(): void;
   /** What visitors should see has changed; undefined: no session. */
   shown(session: SessionShown | undefined): void;
   /** An agent's session message. */
@@ -237,8 +239,10 @@ export class VisitorSession {
     }
     this.capturing.begin(rules);
     this.messages?.sendAgain();
-    if (isNew) this.events.fire("sessionstart");
-    else if (!this.continuedHere) this.events.fire("sessioncontinue");
+    if (isNew) {
+      this.handlers.started();
+      this.events.fire("sessionstart");
+    } else if (!this.continuedHere) this.events.fire("sessioncontinue");
     this.continuedHere = true;
     this.setReconnecting(false);
     this.show();

@@ -4,7 +4,8 @@ import { clean } from "../text";
 
 export const RANDOM_KEY = "GLANCE_KEYTYPE_RANDOM";
 const KEY = /^[A-Za-z0-9_-]{1,50}$/;
-const LIMITS = { visitorid: 50, name: 63, email: 127, phone: 31 } as const;
+// An id is a key, and cut would be somebody else's: one that is too long stays so.
+const LIMITS = { visitorid: 51, name: 63, email: 127, phone: 31 } as const;
 
 // A page may declare it with let or const: then it is no property of window.
 declare const GLANCE_COBROWSE: Identity | undefined;
@@ -55,6 +56,7 @@ export function startFrom(params: Params, fromCookies: Identity): Start | undefi
   const identity = pageIdentity(fromCookies);
   const { sessionKey, ...said } = params;
   const person = { ...identity, ...said };
+  if (!KEY.test(person.visitorid ?? "")) delete person.visitorid;
   let key = sessionKey;
   if (key === undefined || key === null || key === "") key = identity.visitorid ?? RANDOM_KEY;
   if (key === RANDOM_KEY) return { key: "", person };
