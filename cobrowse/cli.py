@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -293,6 +294,10 @@ def _check(arguments: argparse.Namespace) -> NoReturn:
         sys.exit(command.run(asked, a.html, a.json))
     except (config.ConfigError, StartError, SetupError, ValueError) as error:
         print(f"cobrowse: {error}", file=sys.stderr)
+        sys.exit(NOT_CHECKED)
+    except Exception:
+        # Python's own code for it would say "degraded".
+        traceback.print_exc()
         sys.exit(NOT_CHECKED)
 
 

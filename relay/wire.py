@@ -331,7 +331,7 @@ class Agents(msgspec.Struct, tag="agents", frozen=True):
 
 
 class Ended(msgspec.Struct, tag="ended", frozen=True):
-    """The session is over. reason: visitor, agent, timeout, replaced or error."""
+    """The session is over. reason: visitor, timeout or replaced."""
 
     reason: str
 

@@ -106,7 +106,9 @@ async def check(asked: Asked, console: Console) -> Report:
             if _plain(at) in led_to:
                 continue
             total = min(asked.pages, len(pages) + 1 + len(waiting))
-            progress.update(task, completed=len(pages), total=total, description=at)
+            progress.update(
+                task, completed=len(pages), total=total, description=report.printable(at)
+            )
             page, first = await pairs.look(at)
             if first is None and not pages:
                 raise StartError(f"{at} cannot be loaded: {page.findings[0].text}")
@@ -127,7 +129,7 @@ def _progress(console: Console) -> Progress:
         SpinnerColumn(),
         MofNCompleteColumn(),
         BarColumn(20),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 

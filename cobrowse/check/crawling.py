@@ -26,7 +26,10 @@ def links(html: str, url: str) -> Iterator[str]:
     """
     tree = BeautifulSoup(html, "lxml")
     base = tree.find("base", href=True)
-    around = urljoin(url, str(base["href"])) if base else url
+    try:
+        around = urljoin(url, str(base["href"])) if base else url
+    except ValueError:
+        around = url
     here = urlsplit(url)
     for tag in tree.find_all(["a", "area"], href=True):
         try:

@@ -83,8 +83,9 @@ def sensitive(html: str) -> list[Field]:
 def _labels(tree: BeautifulSoup) -> dict[int, str]:
     """Texts of labels, by the identity of what they label."""
     found = {}
+    named = {_text_of(tag, "id"): tag for tag in reversed(tree.find_all(id=True))}
     for label in tree.find_all("label"):
-        target = tree.find(id=_text_of(label, "for")) if label.get("for") else None
+        target = named.get(_text_of(label, "for")) if label.get("for") else None
         target = target or label.find(["input", "textarea"])
         if isinstance(target, Tag):
             found[id(target)] = label.get_text(" ", strip=True)

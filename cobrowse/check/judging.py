@@ -1,5 +1,6 @@
 """What of two pairs of loads, of what passed, and of a session is a finding. Pure."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 from cobrowse.check.findings import Code, Finding, Grade, Metrics
 from cobrowse.check.identity import proposals
 from cobrowse.check.observed import FrameSeen, Load, Mirrored
-from cobrowse.check.passages import Passage, inserted
+from cobrowse.check.passages import Passage, inserted, plain_url
 from proxy_addon.splice import SPLICED
 
 # Shares of clearly different pixels.
@@ -18,6 +19,7 @@ UNLIKE: Final = 0.10
 LATER_MS: Final = 500.0
 _MAX_DETAILS: Final = 20
 _MAX_CHARACTERS: Final = 160
+_MAX_POLICY: Final = 8_000
 _POLICY: Final = re.compile(r"content-security-policy", re.IGNORECASE)
 _NONCE: Final = re.compile(r"'nonce-[^']*'")
 _NEW_NONCE: Final = "'nonce-…'"
@@ -98,6 +100,9 @@ def _document(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Find
         if len(before) == len(after) == 1 and before != after:
             text = f"{code} {after.pop()}; without the proxy {before.pop()}"
             yield Finding(code, Grade.BROKEN, text)
+    statuses = {load.status for load in (*without, *through)}
+    if len(statuses) == 1 and (status := statuses.pop()) >= 400:
+        yield Finding("status", Grade.DEGRADED, f"an error page was checked: status {status}")
     if {load.seen.mode for load in (*without, *through)} == {"quirks"}:
         yield Finding("mode", Grade.FINE, "quirks, with the proxy and without")
     different, unstable = changed(
@@ -153,7 +158,8 @@ def _policies(passage: Passage) -> Iterator[Finding]:
     lines += [f"+ {line}" for line in after if line not in before]
     if lines:
         text = "the page's policy lets the script in"
-        yield Finding("policy", Grade.FINE, text, _cut(lines))
+        # Whole: what was added stands at the end.
+        yield Finding("policy", Grade.FINE, text, _cut(lines, _MAX_POLICY))
 
 
 def _policy_lines(fields: Sequence[tuple[str, str]]) -> list[str]:
@@ -208,20 +214,20 @@ def _speed(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding
 
 def judge_frames(frames: Sequence[FrameSeen], passages: Sequence[Passage]) -> Iterator[Finding]:
     """Which frames an agent sees into."""
-    spliced = {passage.url for passage in passages if passage.outcome == SPLICED}
-    outcomes = {passage.url: passage.outcome for passage in passages}
+    spliced = {plain_url(passage.url) for passage in passages if passage.outcome == SPLICED}
+    outcomes = {plain_url(passage.url): passage.outcome for passage in passages}
     covered, hosts, lines = 0, [], []
     for frame in frames:
-        parts = urlsplit(frame.url)
+        parts, url = urlsplit(frame.url), plain_url(frame.url)
         if frame.can_script and (
-            frame.url in spliced or parts.scheme in ("about", "blob") or not parts.scheme
+            url in spliced or parts.scheme in ("about", "blob") or not parts.scheme
         ):
             covered += 1
             continue
-        reason = outcomes.get(frame.url) or "its host is not included"
+        reason = outcomes.get(url) or "its host is not included"
         if not frame.can_script:
             reason = "its sandbox lets no script run"
-        elif not outcomes.get(frame.url) and parts.hostname:
+        elif not outcomes.get(url) and parts.hostname:
             hosts.append(parts.hostname)
         lines.append(f"{_short(frame.url)}: {reason}")
     if lines:
@@ -257,6 +263,9 @@ def judge_session(mirrored: Mirrored) -> Iterator[Finding]:
         why = _REFUSALS.get(mirrored.error, mirrored.error)
         yield Finding("session", Grade.BROKEN, f"no session: {_short(why)}")
         return
+    if mirrored.is_empty:
+        yield Finding("session", Grade.BROKEN, "the agent sees little of what is on the page")
+        return
     share = mirrored.difference
     grade = Grade.FINE if share <= ALIKE else Grade.DEGRADED if share <= UNLIKE else Grade.BROKEN
     text = f"the agent's copy differs in {share:.2%} of its pixels"
@@ -282,6 +291,8 @@ def judge_session(mirrored: Mirrored) -> Iterator[Finding]:
 
 
 def _toml(text: str) -> str:
+    if not text.isprintable():
+        return json.dumps(text, ensure_ascii=False)  # escaped as TOML has it, too
     return (
         f"'{text}'"
         if "'" not in text
@@ -289,20 +300,24 @@ def _toml(text: str) -> str:
     )
 
 
+def unloadable(why: str) -> Finding:
+    return Finding("load", Grade.BROKEN, _short(why))
+
+
 def _count(of: Sequence[object] | int, what: str) -> str:
     number = of if isinstance(of, int) else len(of)
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _short(text: str) -> str:
+def _short(text: str, most: int = _MAX_CHARACTERS) -> str:
     # Nothing of a page may speak to the terminal.
     words = " ".join(text.split())
     whole = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
-    return whole if len(whole) <= _MAX_CHARACTERS else whole[: _MAX_CHARACTERS - 1] + "…"
+    return whole if len(whole) <= most else whole[: most - 1] + "…"
 
 
-def _cut(lines: Sequence[str]) -> list[str]:
-    """As many as a reader looks at, none of them long."""
-    shown = [_short(line) for line in lines[:_MAX_DETAILS]]
+def _cut(lines: Sequence[str], most: int = _MAX_CHARACTERS) -> list[str]:
+    """As many as a reader looks at, none of them long. most: characters of each."""
+    shown = [_short(line, most) for line in lines[:_MAX_DETAILS]]
     more = len(lines) - len(shown)
     return [*shown, f"and {more:,} more"] if more else shown

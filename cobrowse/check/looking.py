@@ -139,6 +139,7 @@ async def _look(page: Page, asked: str, response: Response, watch: _Watch) -> Lo
         return Load(
             asked=asked,
             url=page.url,
+            answered=response.url,
             status=response.status,
             seen=seen,
             trees=[seen.tree],

@@ -1,5 +1,6 @@
 """A session on a page: whether an agent sees what the visitor sees, and no secret."""
 
+import asyncio
 import contextlib
 import re
 import time
@@ -13,7 +14,7 @@ from playwright.async_api import Error as BrowserError
 from cobrowse.check.fields import Field
 from cobrowse.check.looking import settle
 from cobrowse.check.observed import Mirrored
-from cobrowse.check.pixels import difference
+from cobrowse.check.pixels import difference, ink
 from cobrowse.check.stage import Stage
 from proxy_addon.naming import asset_id
 
@@ -30,11 +31,16 @@ _START: Final = """() => new Promise((done) => {
 })"""
 _IS_LIVE: Final = "typeof window.GLANCE?.Cobrowse?.Visitor?.startSession === 'function'"
 _STOP: Final = "GLANCE.Cobrowse.Visitor.stopSession()"
-# Put a text into fields as no script of the page can notice, or take it out again.
-_FILL: Final = """([selectors, text]) => {
-  for (const selector of selectors)
-    for (const field of document.querySelectorAll(selector))
-      if (text ? !field.value : field.value === text) field.value = text;
+CLEANING_UP_S: Final = 5.0
+# Shorter ones may stand in a copy by chance.
+_TELLING_CHARACTERS: Final = 4
+# Put a text into an empty field, of which no event tells the page, or take it out again. Returns
+# what is in the field now.
+_FILL: Final = """([selector, text, isIn]) => {
+  const field = document.querySelector(selector);
+  if (!field) return "";
+  if (isIn ? !field.value : field.value === text) field.value = isIn ? text : "";
+  return String(field.value);
 }"""
 _MARK: Final = "(name) => document.body.append(document.createElement(name))"
 _UNMARK: Final = "(name) => document.querySelector(name)?.remove()"
@@ -72,8 +78,10 @@ async def mirror(
         return Mirrored(error=f"the agent does not see the page: {error.message.splitlines()[0]}")
     finally:
         await agent.close()
-        with contextlib.suppress(BrowserError):
-            await page.evaluate(_STOP)
+        # A page that keeps its browser busy answers nothing any more.
+        with contextlib.suppress(BrowserError, TimeoutError):
+            async with asyncio.timeout(CLEANING_UP_S):
+                await page.evaluate(_STOP)
 
 
 def _late() -> str:
@@ -101,7 +109,10 @@ async def _look(
     names = {asset_id(address.partition("#")[0]): address for address in addresses}
     mirrored = await _pictures(page, agent)
     mirrored.missing = sorted({names[name] for name in refused if name in names})
-    mirrored.readable = await _readable(page, agent, fields)
+    if not await _arrives(page, agent, "check-follows"):
+        mirrored.error = "the agent's copy does not follow the page"
+    else:
+        mirrored.readable = await _readable(page, agent, fields)
     return mirrored
 
 
@@ -116,6 +127,7 @@ async def _pictures(page: Page, agent: Page) -> Mirrored:
         found = difference(shown, copy, told["rects"], told["size"][0])
         if found <= best.difference:
             best = Mirrored(difference=found, masked=len(told["rects"]), page=shown, copy=copy)
+            best.is_empty = ink(copy) < ink(shown) / 4
         if found < 0.002:
             break
     return best
@@ -125,12 +137,18 @@ async def _readable(page: Page, agent: Page, fields: list[Field]) -> list[Field]
     """The fields whose text gets to the agent: seen by putting one into them, for a moment."""
     found = []
     for number, one in enumerate(fields):
-        probe = f"{one.probe[:-1]}{number % 10}"
-        await page.evaluate(_FILL, [[one.selector], probe])
-        if await _arrives(page, agent, f"check-{number}-filled"):
-            if (await agent.evaluate(_COPY, [probe]))["readable"]:
-                found.append(one)
-        await page.evaluate(_FILL, [[one.selector], ""])
+        probe = f"{one.probe[:-1]}{number % 9 + 1}"
+        try:
+            text = await page.evaluate(_FILL, [one.selector, probe, True])
+            if len(text) < _TELLING_CHARACTERS:
+                continue
+            if await _arrives(page, agent, f"check-{number}-filled"):
+                if (await agent.evaluate(_COPY, [text]))["readable"]:
+                    found.append(one)
+        finally:
+            with contextlib.suppress(BrowserError, TimeoutError):
+                async with asyncio.timeout(CLEANING_UP_S):
+                    await page.evaluate(_FILL, [one.selector, probe, False])
     return found
 
 

@@ -31,7 +31,8 @@ class FrameSeen(msgspec.Struct, frozen=True):
 
 @dataclass
 class Load:
-    """One load. asked: the page's address. url: where it led. status: of the page's response.
+    """One load. asked: the page's address. url: where it led. status, answered: of the page's
+    response, and its own address.
 
     trees: the document, by path; twice, some time apart, where that is needed. transfer_bytes:
     compressed. files: addresses of all that was loaded.
@@ -49,6 +50,7 @@ class Load:
     files: list[str]
     screenshot: bytes = field(repr=False)
     cookies: list[Any] = field(repr=False)
+    answered: str = ""
 
 
 @dataclass
@@ -57,12 +59,14 @@ class Mirrored:
 
     error: why there was none, else "". difference: share of the pixels that differ clearly, 0 to 1,
     masked places left out. masked: places that the agent does not see. missing: addresses of files
-    that the agent does not get. readable: fields whose text the agent sees.
+    that the agent does not get. is_empty: much less is to be seen than on the page. readable:
+    fields whose text the agent sees.
     """
 
     error: str = ""
     difference: float = 0.0
     masked: int = 0
+    is_empty: bool = False
     missing: list[str] = field(default_factory=list)
     readable: list[Field] = field(default_factory=list)
     page: bytes = field(default=b"", repr=False)

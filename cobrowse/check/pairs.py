@@ -2,21 +2,26 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urljoin
 
 from playwright.async_api import Browser, BrowserContext, ViewportSize
 from playwright.async_api import Error as BrowserError
 
 from cobrowse.check import judging
 from cobrowse.check.fields import sensitive
-from cobrowse.check.findings import Finding, Grade, PageReport
+from cobrowse.check.findings import PageReport
 from cobrowse.check.looking import VIEWPORT, Unloadable, loaded
 from cobrowse.check.mirroring import is_live, mirror
 from cobrowse.check.observed import Load
+from cobrowse.check.passages import plain_url
 from cobrowse.check.stage import Stage
 from proxy_addon.splice import SPLICED
+
+logger = logging.getLogger(__name__)
 
 # Room for the visitor's page at its full size beside the agent's own parts.
 _DESK: Final[ViewportSize] = {"width": 1700, "height": 1100}
@@ -54,7 +59,11 @@ class Pairs:
             why = f"no answer in {self._timeout_s:g} s"
         except BrowserError as error:
             why = error.message.splitlines()[0]
-        return PageReport(url=url, findings=[Finding("load", Grade.BROKEN, why)]), None
+        except Exception as error:
+            # What a page does to its own browser is no reason to lose the report on the others.
+            logger.exception("%s could not be looked at", url)
+            why = f"it could not be looked at: {type(error).__name__}"
+        return PageReport(url=url, findings=[judging.unloadable(why)]), None
 
     async def _look(self, url: str) -> tuple[PageReport, Load]:
         async with self._context(through=False) as context, loaded(context, url) as (page, first):
@@ -64,7 +73,9 @@ class Pairs:
         before = len(self._stage.passages())
         async with self._context(through=True) as context, loaded(context, url) as (page, load):
             through = [load]
-            passage = await self._stage.passage(load.url, before)
+            passage = await self._stage.passage(
+                {plain_url(load.url), plain_url(load.answered)}, before
+            )
             for _ in range(_MORE_LOADS):
                 if not judging.are_alike(without, through):
                     await self._again(url, without, through)
@@ -121,7 +132,7 @@ class Pairs:
         try:
             for name, value in self._visitor.cookies:
                 await context.add_cookies(
-                    [{"name": name, "value": value, "url": self._visitor.url}]
+                    [{"name": name, "value": value, "url": urljoin(self._visitor.url, "/")}]
                 )
             yield context
         finally:

@@ -1,6 +1,7 @@
 """What the proxy did to a page, as recording.py writes it and the check reads it. Pure."""
 
 from typing import Final
+from urllib.parse import urldefrag
 
 import msgspec
 
@@ -25,6 +26,11 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     after: list[tuple[str, str]]
     came: str = ""
     went: str = ""
+
+
+def plain_url(url: str) -> str:
+    """Without the fragment, of which no server hears."""
+    return urldefrag(url).url
 
 
 class Inserted(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,3 +27,11 @@ def difference(
         box = [(left - 2), (top - 2), (left + wide + 2), (top + high + 2)]
         draw.rectangle([value * scale for value in box], fill=0)
     return unlike.histogram()[255] / (ours.width * ours.height)
+
+
+def ink(picture: bytes) -> float:
+    """The share of pixels that are clearly not of the commonest brightness."""
+    counts = Image.open(io.BytesIO(picture)).convert("L").histogram()
+    paper = counts.index(max(counts))
+    blank = sum(counts[max(0, paper - CLEARLY) : paper + CLEARLY + 1])
+    return 1 - blank / sum(counts)

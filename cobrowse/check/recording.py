@@ -108,8 +108,10 @@ class After:
                 for name, body in (("came", came), ("went", went)):
                     files[name] = f"{self._number}.{name}"
                     folder.joinpath(files[name]).write_bytes(body)
+        asked = flow.request
         passage = Passage(
-            url=flow.request.pretty_url,
+            # As browsers write it: mitmproxy's own has no brackets, and names in letters.
+            url=f"{asked.scheme}://{asked.host_header or asked.authority}{asked.path}",
             status=flow.response.status_code,
             outcome=record.outcome,
             is_frame=is_for_frame(by_name(flow.request.headers.fields)),

@@ -78,14 +78,21 @@ def show(report: Report, console: Console) -> None:
     table.add_column("paint, ms", no_wrap=True, justify="right", min_width=9)
     for page in report.pages:
         cells = (_cell(page, codes) for codes in _COLUMNS.values())
-        table.add_row(Text(_path(page.url)), _graded(page.grade), *cells, Text(_paints(page)))
+        table.add_row(
+            Text(printable(_path(page.url))), _graded(page.grade), *cells, Text(_paints(page))
+        )
     console.print(table)
     for page in report.pages:
         told = list(_told(page))
         if told:
-            console.print(Text(page.url, style="bold"))
+            console.print(Text(printable(page.url), style="bold"))
             console.print(Padding(Group(*told), (0, 0, 1, 2)))
     console.print(Text("The site is ").append_text(_graded(report.grade)).append("."))
+
+
+def printable(text: str) -> str:
+    """Nothing of a page may speak to the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _cell(page: PageReport, codes: Sequence[Code]) -> Text:
@@ -104,9 +111,11 @@ def _told(page: PageReport) -> Iterator[Text]:
     for finding in sorted(page.findings, key=lambda found: -found.grade):
         if finding.grade or finding.proposal or finding.code == "policy":
             line = Text(f"{finding.code}: ", style=_COLOURS[finding.grade])
-            yield line.append(finding.text, style="default")
-            yield from (Text(f"  {detail}", style="dim") for detail in finding.details)
-            yield from (Text(f"  {proposed}", style="cyan") for proposed in finding.proposal)
+            yield line.append(printable(finding.text), style="default")
+            for detail in finding.details:
+                yield Text(f"  {printable(detail)}", style="dim")
+            for proposed in finding.proposal:
+                yield Text(f"  {printable(proposed)}", style="cyan")
 
 
 def _paints(page: PageReport) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ import tomli_w
 import proxy_addon.settings as proxy_conf
 from certs.authority import load
 from cobrowse import config, forwarding, up
-from cobrowse.check.passages import LIST, Passage
+from cobrowse.check.passages import LIST, Passage, plain_url
 from cobrowse.processes import StartError, free_port, running
 from relay.auth import make_login_key
 
@@ -55,15 +55,16 @@ class Stage:
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [msgspec.json.decode(line, type=Passage) for line in lines]
 
-    async def passage(self, url: str, after: int) -> Passage | None:
+    async def passage(self, urls: Container[str], after: int) -> Passage | None:
         """The page's own, which is written a moment after the browser has it.
 
-        Args: after: how many had passed before it was asked for.
+        Args: urls: that may be its own, without fragments. after: how many had passed before it
+            was asked for.
         """
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             for passage in self.passages()[after:]:
-                if not passage.is_frame and passage.url == url:
+                if not passage.is_frame and plain_url(passage.url) in urls:
                     return passage
             if time.monotonic() > deadline:
                 return None

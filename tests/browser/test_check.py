@@ -184,3 +184,32 @@ def test_what_cannot_be_checked_is_said(check: Check, site: RawServer) -> None:
     site.answer = lambda connection, head: connection.sendall(respond(tagged))
     code, report = check(site.url)
     assert code == 3 and "a co-browse script without this proxy" in report["why"]
+
+
+def test_an_app_whose_fields_hold_something_is_looked_at_and_left_alone(
+    check: Check, site: RawServer
+) -> None:
+    page = """<!doctype html><title>App</title><h1>Profile</h1>
+        <p><label>Passport number <input id=full value=X1234567></label>
+        <p><label>Passport number of another person <input id=empty></label>
+        <script>
+          history.replaceState(null, "", "/home#top");
+          let held = 0;
+          setInterval(() => {
+            if (empty.value) held = 1;
+            else if (held === 1) held = fetch("/empty-again") && 2;
+            if (full.value !== "X1234567") fetch("/changed");
+          }, 20);
+        </script>"""
+    asked = []
+
+    def answer(connection: Any, head: bytes) -> None:
+        asked.append(head.split()[1])
+        connection.sendall(respond(page))
+
+    site.answer = answer
+    code, report = check(f"{site.url}/start")
+    assert (code, faults(report)) == (1, {"/start": {"fields"}})
+    rules = "".join(finding(report, "fields")["proposal"])
+    assert "#full" in rules and "#empty" in rules
+    assert b"/empty-again" in asked and b"/changed" not in asked

@@ -23,7 +23,7 @@ from cobrowse.check.findings import Code, Finding, Grade, PageReport, Report
 from cobrowse.check.identity import proposals
 from cobrowse.check.observed import FrameSeen, Load, Mirrored, Seen
 from cobrowse.check.passages import Inserted, Passage, inserted
-from cobrowse.check.pixels import difference
+from cobrowse.check.pixels import difference, ink
 from cobrowse.processes import StartError
 from proxy_addon.identity import from_cookies
 from proxy_addon.settings import parse
@@ -164,9 +164,23 @@ def test_changes_of_a_policy_are_a_diff() -> None:
     assert "policy" not in judged([load()], [load()], same)
 
 
+def test_what_a_long_policy_got_at_its_end_is_seen() -> None:
+    before = [
+        ("Content-Security-Policy", "script-src " + " ".join(f"cdn{n}.test" for n in range(99)))
+    ]
+    after = [(before[0][0], before[0][1] + " 'self'")]
+    found = judged([load()], [load()], passage(before=before, after=after))["policy"]
+    assert [line.endswith("'self'") for line in found.details] == [False, True]
+
+
+def test_an_error_page_is_not_what_was_asked_for() -> None:
+    found = judged([load(status=404)], [load(status=404)], passage())["status"]
+    assert found.grade is Grade.DEGRADED and "404" in found.text
+
+
 def test_frames_that_stay_empty_are_said() -> None:
     frames = [
-        FrameSeen("http://shop.test/in", True),
+        FrameSeen("http://shop.test/in#part", True),
         FrameSeen("about:srcdoc", True),
         FrameSeen("http://pay.test/", True),
         FrameSeen("http://shop.test/plain", False),
@@ -194,6 +208,12 @@ def test_a_session_is_as_good_as_its_picture(share: float, grade: Grade) -> None
     assert found.grade is grade and "2 masked places" in found.text
 
 
+def test_a_copy_that_stays_empty_breaks_the_page() -> None:
+    (found,) = judging.judge_session(Mirrored(difference=0.001, is_empty=True))
+    assert found.grade is Grade.BROKEN
+    assert ink(picture(255)) == 0 and ink(picture(0, (0, 0, 9, 9))) == pytest.approx(81 / 5000)
+
+
 def test_a_session_that_does_not_start_breaks_the_page() -> None:
     (found,) = judging.judge_session(Mirrored(error="policy"))
     assert found.grade is Grade.BROKEN and "the page's own policy" in found.text
@@ -203,12 +223,13 @@ def test_rules_are_proposed_as_the_config_file_takes_them() -> None:
     readable = [
         Field("#tax", "Tax", "tax", ""),
         Field('input[name="it\'s"]', "\x1b[31mred\n", "income", ""),
+        Field(hostile := 'input[name="a\n\x1b]0;b"]', "", "tax", ""),
     ]
     *_, found = judging.judge_session(Mirrored(readable=readable, missing=["http://a.test/b.png"]))
     told = tomllib.loads("\n".join(found.proposal).replace("<groupid>", "1"))
     rows = told["groups"]["1"]["settings"]["masked_elements"]
-    assert [row["selector"] for row in rows] == ["#tax", 'input[name="it\'s"]']
-    assert "\x1b" not in "".join(found.details)
+    assert [row["selector"] for row in rows] == ["#tax", 'input[name="it\'s"]', hostile]
+    assert "\x1b" not in "".join([*found.details, *found.proposal])
 
 
 # -- cookies, fields, links ----------------------------------------------------------------------
