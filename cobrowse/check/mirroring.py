@@ -32,6 +32,7 @@ _START: Final = """() => new Promise((done) => {
 _IS_LIVE: Final = "typeof window.GLANCE?.Cobrowse?.Visitor?.startSession === 'function'"
 _STOP: Final = "GLANCE.Cobrowse.Visitor.stopSession()"
 CLEANING_UP_S: Final = 5.0
+_LOOKS, _LOOK_EVERY_MS = 10, 50
 # Shorter ones may stand in a copy by chance.
 _TELLING_CHARACTERS: Final = 4
 # Put a text into an empty field, of which no event tells the page, or take it out again. Returns
@@ -142,14 +143,22 @@ async def _readable(page: Page, agent: Page, fields: list[Field]) -> list[Field]
             text = await page.evaluate(_FILL, [one.selector, probe, True])
             if len(text) < _TELLING_CHARACTERS:
                 continue
-            if await _arrives(page, agent, f"check-{number}-filled"):
-                if (await agent.evaluate(_COPY, [text]))["readable"]:
-                    found.append(one)
+            if await _arrives(page, agent, f"check-{number}-filled") and await _shows(agent, text):
+                found.append(one)
         finally:
             with contextlib.suppress(BrowserError, TimeoutError):
                 async with asyncio.timeout(CLEANING_UP_S):
                     await page.evaluate(_FILL, [one.selector, probe, False])
     return found
+
+
+async def _shows(agent: Page, text: str) -> bool:
+    """Whether a field of the copy has a text, now or in a moment: values come after elements."""
+    for _ in range(_LOOKS):
+        if (await agent.evaluate(_COPY, [text]))["readable"]:
+            return True
+        await agent.wait_for_timeout(_LOOK_EVERY_MS)
+    return False
 
 
 async def _arrives(page: Page, agent: Page, name: str) -> bool:
