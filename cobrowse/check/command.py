@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-from urllib.parse import urldefrag
 
 from playwright.async_api import async_playwright
 from rich.console import Console
@@ -18,8 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from cobrowse import forwarding
 from cobrowse.check import report, stage
 from cobrowse.check.crawling import links
-from cobrowse.check.findings import Grade, PageReport, Report
+from cobrowse.check.findings import Grade, PageReport, Report, printable
 from cobrowse.check.pairs import Pairs, Visitor
+from cobrowse.check.passages import plain_url
 from cobrowse.processes import StartError
 
 MAX_PAGES: Final = 200
@@ -106,9 +106,7 @@ async def check(asked: Asked, console: Console) -> Report:
             if _plain(at) in led_to:
                 continue
             total = min(asked.pages, len(pages) + 1 + len(waiting))
-            progress.update(
-                task, completed=len(pages), total=total, description=report.printable(at)
-            )
+            progress.update(task, completed=len(pages), total=total, description=printable(at))
             page, first = await pairs.look(at)
             if first is None and not pages:
                 raise StartError(f"{at} cannot be loaded: {page.findings[0].text}")
@@ -135,4 +133,4 @@ def _progress(console: Console) -> Progress:
 
 
 def _plain(url: str) -> str:
-    return urldefrag(url).url.rstrip("/")
+    return plain_url(url).rstrip("/")

@@ -70,3 +70,8 @@ class Report(msgspec.Struct, kw_only=True):
     @property
     def grade(self) -> Grade:
         return max((page.grade for page in self.pages), default=Grade.FINE)
+
+
+def printable(text: str) -> str:
+    """Nothing of a page may speak to the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from cobrowse.check.findings import Code, Finding, Grade, Metrics
+from cobrowse.check.findings import Code, Finding, Grade, Metrics, printable
 from cobrowse.check.identity import proposals
 from cobrowse.check.observed import FrameSeen, Load, Mirrored
 from cobrowse.check.passages import Passage, inserted, plain_url
@@ -214,8 +214,8 @@ def _speed(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding
 
 def judge_frames(frames: Sequence[FrameSeen], passages: Sequence[Passage]) -> Iterator[Finding]:
     """Which frames an agent sees into."""
-    spliced = {plain_url(passage.url) for passage in passages if passage.outcome == SPLICED}
-    outcomes = {plain_url(passage.url): passage.outcome for passage in passages}
+    spliced = {passage.url for passage in passages if passage.outcome == SPLICED}
+    outcomes = {passage.url: passage.outcome for passage in passages}
     covered, hosts, lines = 0, [], []
     for frame in frames:
         parts, url = urlsplit(frame.url), plain_url(frame.url)
@@ -291,13 +291,9 @@ def judge_session(mirrored: Mirrored) -> Iterator[Finding]:
 
 
 def _toml(text: str) -> str:
-    if not text.isprintable():
-        return json.dumps(text, ensure_ascii=False)  # escaped as TOML has it, too
-    return (
-        f"'{text}'"
-        if "'" not in text
-        else '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
-    )
+    # JSON's escapes are TOML's, too.
+    is_plain = "'" not in text and text.isprintable()
+    return f"'{text}'" if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def unloadable(why: str) -> Finding:
@@ -310,9 +306,7 @@ def _count(of: Sequence[object] | int, what: str) -> str:
 
 
 def _short(text: str, most: int = _MAX_CHARACTERS) -> str:
-    # Nothing of a page may speak to the terminal.
-    words = " ".join(text.split())
-    whole = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    whole = printable(" ".join(text.split()))
     return whole if len(whole) <= most else whole[: most - 1] + "…"
 
 

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cobrowse.check.findings import Code, Grade, PageReport, Report
+from cobrowse.check.findings import Code, Grade, PageReport, Report, printable
 
 # In the table's cells, where there is little room.
 _SHORT: Final = {Grade.FINE: "ok", Grade.DEGRADED: "weak", Grade.BROKEN: "bad"}
@@ -88,11 +88,6 @@ def show(report: Report, console: Console) -> None:
             console.print(Text(printable(page.url), style="bold"))
             console.print(Padding(Group(*told), (0, 0, 1, 2)))
     console.print(Text("The site is ").append_text(_graded(report.grade)).append("."))
-
-
-def printable(text: str) -> str:
-    """Nothing of a page may speak to the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _cell(page: PageReport, codes: Sequence[Code]) -> Text:

@@ -16,7 +16,7 @@ import tomli_w
 import proxy_addon.settings as proxy_conf
 from certs.authority import load
 from cobrowse import config, forwarding, up
-from cobrowse.check.passages import LIST, Passage, plain_url
+from cobrowse.check.passages import LIST, Passage
 from cobrowse.processes import StartError, free_port, running
 from relay.auth import make_login_key
 
@@ -64,7 +64,7 @@ class Stage:
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             for passage in self.passages()[after:]:
-                if not passage.is_frame and plain_url(passage.url) in urls:
+                if not passage.is_frame and passage.url in urls:
                     return passage
             if time.monotonic() > deadline:
                 return None
