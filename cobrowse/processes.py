@@ -78,7 +78,7 @@ class Processes:
         """Until a part accepts connections. Raises: StartError when it ends or takes too long."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
-            self._raise_if_one_ended()
+            self.raise_if_one_ended()
             with contextlib.suppress(OSError), socket.create_connection((host, port), 1.0):
                 return
             time.sleep(_POLL_S)
@@ -87,13 +87,13 @@ class Processes:
     def wait(self) -> NoReturn:
         """Until interrupted (KeyboardInterrupt) or a part ends. Raises: StartError for the last."""
         while True:
-            self._raise_if_one_ended()
+            self.raise_if_one_ended()
             time.sleep(_POLL_S * 4)
 
     def wait_for(self, other: subprocess.Popen[bytes]) -> None:
         """Until another program ends by itself. Raises: as wait()."""
         while other.poll() is None:
-            self._raise_if_one_ended()
+            self.raise_if_one_ended()
             time.sleep(_POLL_S * 4)
 
     def pid(self, name: str) -> int:
@@ -117,7 +117,8 @@ class Processes:
                 child.kill()
                 child.wait()
 
-    def _raise_if_one_ended(self) -> None:
+    def raise_if_one_ended(self) -> None:
+        """Raises: StartError."""
         for name, child in self._children.items():
             if child.poll() is not None:
                 raise StartError(f"{name} has ended (exit status {child.returncode})")

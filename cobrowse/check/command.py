@@ -3,23 +3,29 @@
 import asyncio
 import contextlib
 import datetime
+import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser, HttpCredentials, Playwright, async_playwright
+from playwright.async_api import Error as BrowserError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from cobrowse import forwarding
-from cobrowse.check import report, stage
+from cobrowse.check import judging, report, stage
 from cobrowse.check.crawling import links
 from cobrowse.check.findings import Grade, PageReport, Report, printable
+from cobrowse.check.looking import NoPage, Unloadable
+from cobrowse.check.mirroring import bounded
 from cobrowse.check.pairs import Pairs, Visitor
 from cobrowse.check.passages import plain_url
+from cobrowse.check.redacting import Secrets
 from cobrowse.processes import StartError
 
 MAX_PAGES: Final = 200
@@ -70,6 +76,8 @@ def run(asked: Asked, html: str | None, json: str | None) -> Grade:
         raise StartError(f"--crawl takes a number of pages, 1 to {MAX_PAGES}")
     if not 1 <= asked.timeout_s <= MAX_TIMEOUT_S:
         raise StartError(f"--timeout takes seconds, 1 to {MAX_TIMEOUT_S}")
+    for path in (json, html):
+        _check_writable(path)
     found = asyncio.run(check(asked, Console(stderr=True)))
     if json == "-":
         print(report.to_json(found).decode(), end="")
@@ -85,20 +93,29 @@ def run(asked: Asked, html: str | None, json: str | None) -> Grade:
     return found.grade
 
 
+def _check_writable(path: str | None) -> None:
+    """Before the work, not after it. Raises: StartError."""
+    if not path or path == "-":
+        return
+    file = Path(path).expanduser()
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise StartError(f"cannot write {path}: no file can be there")
+
+
 async def check(asked: Asked, console: Console) -> Report:
     """Args: console: shows how far it is, if it is a terminal. Raises: as run()."""
-    url, _ = forwarding.site_of(asked.url)
+    url, password = _of_address(forwarding.site_of(asked.url)[0])
+    secrets = Secrets([*dict(asked.cookies).values(), password["password"] if password else ""])
+    visitor = Visitor(url, asked.cookies, password)
     program = forwarding.find_browser(asked.browser)
     async with contextlib.AsyncExitStack() as running:
         progress = running.enter_context(_progress(console))
         task = progress.add_task("starting proxy, relay and browser", total=None)
         serving = running.enter_context(stage.serving(url, asked.config, asked.include))
         playwright = await running.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(
-            executable_path=program, args=forwarding.flags(serving.pin)
-        )
-        running.push_async_callback(browser.close)
-        pairs = Pairs(browser, serving, Visitor(url, asked.cookies), asked.timeout_s)
+        browser = await _launched(playwright, program, serving.pin)
+        running.push_async_callback(_close, browser)
+        pairs = Pairs(browser, serving, visitor, asked.timeout_s, secrets)
         waiting, pages = deque([url]), list[PageReport]()
         known, led_to = {_plain(url)}, set[str]()
         while waiting and len(pages) < asked.pages:
@@ -106,10 +123,19 @@ async def check(asked: Asked, console: Console) -> Report:
             if _plain(at) in led_to:
                 continue
             total = min(asked.pages, len(pages) + 1 + len(waiting))
-            progress.update(task, completed=len(pages), total=total, description=printable(at))
-            page, first = await pairs.look(at)
-            if first is None and not pages:
-                raise StartError(f"{at} cannot be loaded: {page.findings[0].text}")
+            shown = printable(secrets.without(at))
+            progress.update(task, completed=len(pages), total=total, description=shown)
+            first, why = None, None
+            try:
+                page, first = await pairs.look(at)
+            except Unloadable as error:
+                page, why = _unchecked(at, error), error
+            # Without them, all other pages would seem broken.
+            serving.processes.raise_if_one_ended()
+            if not browser.is_connected():
+                raise StartError(f"the browser has ended at {shown}")
+            if why and not pages:
+                raise StartError(f"{shown} cannot be loaded: {why}")
             pages.append(page)
             if first is None:
                 continue
@@ -119,7 +145,43 @@ async def check(asked: Asked, console: Console) -> Report:
                     known.add(_plain(link))
                     waiting.append(link)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Report(url=url, at=now, version=version("cobrowse-proxy"), pages=pages)
+    return Report(
+        url=secrets.without(url),
+        at=now,
+        version=version("cobrowse-proxy"),
+        pages=[secrets.page(page) for page in pages],
+    )
+
+
+def _of_address(url: str) -> tuple[str, HttpCredentials | None]:
+    """An address without user name and password, and these, which are for its own site alone."""
+    parts = urlsplit(url)
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    if not parts.username:
+        return plain.geturl(), None
+    return plain.geturl(), HttpCredentials(
+        username=unquote(parts.username),
+        password=unquote(parts.password or ""),
+        origin=f"{plain.scheme}://{plain.netloc}",
+    )
+
+
+async def _launched(playwright: Playwright, program: str, pin: str) -> Browser:
+    """Raises: StartError."""
+    try:
+        return await playwright.chromium.launch(executable_path=program, args=forwarding.flags(pin))
+    except BrowserError as error:
+        raise StartError(f"{program} does not start, or is no Chromium") from error
+
+
+async def _close(browser: Browser) -> None:
+    async with bounded():
+        await browser.close()
+
+
+def _unchecked(url: str, error: Unloadable) -> PageReport:
+    finding = judging.unchecked(str(error), is_page=not isinstance(error, NoPage))
+    return PageReport(url=url, findings=[finding])
 
 
 def _progress(console: Console) -> Progress:

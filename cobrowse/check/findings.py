@@ -42,7 +42,7 @@ class Metrics(msgspec.Struct, frozen=True):
 
 
 class PageReport(msgspec.Struct, kw_only=True):
-    """pictures: PNG, by what they show; not in the JSON."""
+    """pictures: WebP, by what they show; not in the JSON."""
 
     url: str
     findings: list[Finding]

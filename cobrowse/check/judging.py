@@ -2,13 +2,18 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
+from cobrowse.check.documents import changed
 from cobrowse.check.findings import Code, Finding, Grade, Metrics, printable
 from cobrowse.check.identity import proposals
-from cobrowse.check.observed import FrameSeen, Load, Mirrored
+from cobrowse.check.observed import FrameSeen, Load, Mirrored, is_of_its_page
 from cobrowse.check.passages import Passage, inserted, plain_url
 from proxy_addon.splice import SPLICED
 
@@ -23,6 +28,8 @@ _MAX_POLICY: Final = 8_000
 _POLICY: Final = re.compile(r"content-security-policy", re.IGNORECASE)
 _NONCE: Final = re.compile(r"'nonce-[^']*'")
 _NEW_NONCE: Final = "'nonce-…'"
+# What browsers show for a frame that does not load, or may not be in a frame.
+_ERROR_PAGE: Final = "chrome-error:"
 _NUMBERS: Final = re.compile(r"[0-9a-f]{6,}|\d+", re.IGNORECASE)
 # Codes of the visitor API's error event that say something of the page.
 _REFUSALS: Final = {
@@ -39,6 +46,21 @@ _REASONS: Final = {
 }
 
 
+# Of nodes that differ from load to load by themselves: more, and nothing can be said of the rest.
+_UNSTEADY: Final = 0.5
+_LOGS_IN: Final = re.compile(
+    r"log[ _-]?[io]n|sign[ _-]?in|\bauth|\bsso\b|anmeld|connexion|iniciar", re.IGNORECASE
+)
+# Where the script stands, by the tag before it, and why there.
+_PLACES: Final = {
+    "head": "first in the head, before the page's own scripts",
+    "meta": "behind what must be declared first, before the page's own scripts",
+    "title": "behind what must be declared first, before the page's own scripts",
+    "link": "behind what must be declared first, before the page's own scripts",
+    "base": "behind what must be declared first, before the page's own scripts",
+}
+_NO_HEAD: Final = "the page writes no head, so where its head begins by itself"
+
 Reader = Callable[[str], bytes]
 
 
@@ -50,8 +72,6 @@ def judge(
     Args: without, through: one load each, or two where the first pair is not alike.
         read: gives a recorded body.
     """
-    if without[0].url != without[0].asked:
-        yield Finding("load", Grade.FINE, f"leads to {_short(without[0].url)}")
     yield from _snippet(passage, read)
     yield from _document(without, through)
     if passage:
@@ -86,11 +106,11 @@ def _snippet(passage: Passage | None, read: Reader) -> Iterator[Finding]:
         yield Finding("bytes", Grade.BROKEN, "the page's own bytes have changed")
         return
     before = came[: found.at].decode("latin-1")
-    tag = re.search(r"<[^<>]*>\s*\Z", before)
+    tag = re.search(r"<(/?\w*)[^<>]*>\s*\Z", before)
     behind = f"behind {_short(tag[0].strip())}" if tag else f"at byte {found.at:,}"
-    line = before.count("\n") + 1
-    size = f"{len(found.text):,} bytes"
-    yield Finding("script", Grade.FINE, f"the script is in the page: line {line}, {behind}, {size}")
+    why = _PLACES.get(tag[1].lower().lstrip("/") if tag else "", _NO_HEAD)
+    place = f"line {before.count(chr(10)) + 1}, {behind}, {len(found.text):,} bytes: {why}"
+    yield Finding("script", Grade.FINE, f"the script is in the page: {place}")
     yield Finding("bytes", Grade.FINE, f"all other {len(came):,} bytes are as they came")
 
 
@@ -105,18 +125,29 @@ def _document(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Find
         yield Finding("status", Grade.DEGRADED, f"an error page was checked: status {status}")
     if {load.seen.mode for load in (*without, *through)} == {"quirks"}:
         yield Finding("mode", Grade.FINE, "quirks, with the proxy and without")
-    different, unstable = changed(
-        [dict(tree) for load in without for tree in load.trees],
-        [dict(tree) for load in through for tree in load.trees],
+    yield _tree(without, through)
+
+
+def _tree(without: Sequence[Load], through: Sequence[Load]) -> Finding:
+    loads = (*without, *through)
+    different, unsteady = changed(
+        [tree for load in without for tree in load.trees],
+        [tree for load in through for tree in load.trees],
     )
     if different:
         text = f"{_count(different, 'node')} of the document: not as without the proxy"
-        yield Finding("dom", Grade.BROKEN, text, _cut(different))
-    else:
-        text = f"all {len(through[0].seen.tree):,} nodes of the document are the same"
-        if unstable:
-            text += f", but {unstable:,} that differ from load to load by themselves"
-        yield Finding("dom", Grade.FINE, text)
+        return Finding("dom", Grade.BROKEN, text, _cut(different))
+    most = max(len(tree) for load in loads for tree in load.trees)
+    if unsteady > most * _UNSTEADY:
+        text = f"{unsteady:,} of {most:,} nodes differ from load to load: too many to compare"
+        return Finding("dom", Grade.DEGRADED, text)
+    same = f"{most - unsteady:,} of" if unsteady else "all"
+    text = f"{same} {most:,} nodes of the document are the same"
+    if unsteady:
+        text += f"; {unsteady:,} differ from load to load by themselves"
+    if not all(load.seen.is_whole for load in loads):
+        text += "; there are more, which were not compared"
+    return Finding("dom", Grade.FINE, text)
 
 
 def _properties(
@@ -132,32 +163,16 @@ def _properties(
     )
 
 
-def changed(
-    without: Sequence[Mapping[str, str]], through: Sequence[Mapping[str, str]]
-) -> tuple[list[str], int]:
-    """What the proxy changes: lines; and how many nodes differ without its doing.
-
-    Args: trees, by path. A node counts as changed only if all trees of a side agree about it.
-    """
-    lines, unstable = [], 0
-    for path in dict.fromkeys([*without[0], *through[0]]):
-        ours = {tree.get(path) for tree in through}
-        theirs = {tree.get(path) for tree in without}
-        if len(ours) > 1 or len(theirs) > 1:
-            unstable += 1
-        elif ours != theirs:
-            lines += [f"- {path} {node}" for node in theirs if node is not None]
-            lines += [f"+ {path} {node}" for node in ours if node is not None]
-    return lines, unstable
-
-
 def _policies(passage: Passage) -> Iterator[Finding]:
     """Each change of a policy, as a diff. A nonce is another at each load."""
-    before, after = (_policy_lines(fields) for fields in (passage.before, passage.after))
-    lines = [f"- {line}" for line in before if line not in after]
-    lines += [f"+ {line}" for line in after if line not in before]
+    before, after = (Counter(_policy_lines(fields)) for fields in (passage.before, passage.after))
+    lines = [f"- {line}" for line in (before - after).elements()]
+    lines += [f"+ {line}" for line in (after - before).elements()]
     if lines:
-        text = "the page's policy lets the script in"
+        whose = (
+            f"policy of the frame {_short(passage.url)}" if passage.is_frame else "page's policy"
+        )
+        text = f"the {whose} lets the script in"
         # Whole: what was added stands at the end.
         yield Finding("policy", Grade.FINE, text, _cut(lines, _MAX_POLICY))
 
@@ -172,6 +187,19 @@ def _policy_lines(fields: Sequence[tuple[str, str]]) -> list[str]:
     return lines
 
 
+def judge_meanwhile(without: Sequence[Load], later: Load, mirrored: Mirrored) -> Iterator[Finding]:
+    """What a page has complained of during a session, besides files that the agent does not get."""
+    if mirrored.error:
+        return
+    others = [line for line in later.complaints if not _is_about(line, mirrored.missing)]
+    for finding in _complaints(without, [replace(later, complaints=others)]):
+        yield msgspec.structs.replace(finding, text=f"{finding.text}, during a session")
+
+
+def _is_about(complaint: str, addresses: Sequence[str]) -> bool:
+    return any(address in complaint for address in addresses)
+
+
 def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding]:
     complaints = [load.complaints for load in without], [load.complaints for load in through]
     violations = [load.violations for load in without], [load.violations for load in through]
@@ -182,7 +210,8 @@ def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Fi
     for code, what, where, (before, after) in kinds:
         known = {_without_numbers(line) for lines in before for line in lines}
         always = set.intersection(*({_without_numbers(line) for line in lines} for lines in after))
-        new = [line for line in after[0] if _without_numbers(line) in always - known]
+        told = dict.fromkeys(after[0])
+        new = [line for line in told if _without_numbers(line) in always - known]
         if new:
             yield Finding(code, Grade.DEGRADED, f"{_count(new, what)} {where}", _cut(new))
 
@@ -212,40 +241,69 @@ def _speed(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding
         yield Finding("speed", Grade.DEGRADED, f"the first paint comes {later:,.0f} ms later")
 
 
-def judge_frames(frames: Sequence[FrameSeen], passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Which frames an agent sees into."""
-    spliced = {passage.url for passage in passages if passage.outcome == SPLICED}
+def judge_landing(load: Load, *, is_logged_in: bool) -> Iterator[Finding]:
+    """Where an address leads. is_logged_in: with cookies of a login, as far as the user knows."""
+    if load.url == load.asked:
+        return
+    text = f"leads to {_short(load.url)}"
+    asks = _LOGS_IN.search(load.url) or re.search(r"""type=["']?password""", load.seen.html)
+    if is_logged_in and asks and not _LOGS_IN.search(load.asked):
+        text += ", which seems to ask for a login: are the cookies still good?"
+        yield Finding("load", Grade.DEGRADED, text)
+    else:
+        yield Finding("load", Grade.FINE, text)
+
+
+def judge_frames(
+    without: Sequence[FrameSeen], frames: Sequence[FrameSeen], passages: Sequence[Passage]
+) -> Iterator[Finding]:
+    """Which frames an agent sees into, and what became of their policies.
+
+    Args: without, frames: of a load without the proxy, and of one with it.
+    """
+    for passage in passages:
+        if passage.is_frame and passage.outcome == SPLICED:
+            yield from _policies(passage)
     outcomes = {passage.url: passage.outcome for passage in passages}
     covered, hosts, lines = 0, [], []
-    for frame in frames:
-        parts, url = urlsplit(frame.url), plain_url(frame.url)
-        if frame.can_script and (
-            url in spliced or parts.scheme in ("about", "blob") or not parts.scheme
-        ):
+    failed = [frame for frame in frames if frame.url.startswith(_ERROR_PAGE)]
+    more = len(failed) - sum(frame.url.startswith(_ERROR_PAGE) for frame in without)
+    if more > 0:
+        yield Finding(
+            "frames", Grade.BROKEN, f"{_count(more, 'frame')} fail through the proxy only"
+        )
+    shown = [frame for frame in frames if frame not in failed]
+    for frame in shown:
+        if frame.can_script and (frame.has_script or is_of_its_page(frame.url)):
             covered += 1
             continue
-        reason = outcomes.get(url) or "its host is not included"
+        host, outcome = urlsplit(frame.url).hostname, outcomes.get(plain_url(frame.url))
+        reason = _REASONS.get(outcome or "", outcome or "its host is not included")
         if not frame.can_script:
             reason = "its sandbox lets no script run"
-        elif not outcomes.get(url) and parts.hostname:
-            hosts.append(parts.hostname)
+        elif outcome == SPLICED:
+            reason = "the script is in it and does not run"
+        elif not outcome and host:
+            hosts.append(host)
         lines.append(f"{_short(frame.url)}: {reason}")
     if lines:
-        text = f"{_count(lines, 'frame')} of {len(frames)} empty for the agent"
+        text = f"{_count(lines, 'frame')} of {len(shown)} empty for the agent"
         proposal = [f"--include {host}" for host in dict.fromkeys(hosts)]
         yield Finding("frames", Grade.DEGRADED, text, _cut(lines), proposal)
     elif covered:
         yield Finding("frames", Grade.FINE, f"the agent sees into all {covered} frames")
 
 
-def judge_workers(scopes: Sequence[str], has_script: bool) -> Iterator[Finding]:
-    """has_script: on the page's second load, which its service worker may have answered."""
-    if scopes and has_script:
+def judge_workers(workers: Sequence[str], has_script: bool) -> Iterator[Finding]:
+    """Args: workers: their scripts. has_script: on the page's second load, which its service worker
+    may have answered.
+    """
+    if workers and has_script:
         text = "a service worker is there; pages get the script all the same"
-        yield Finding("workers", Grade.FINE, text, list(scopes))
-    elif scopes:
+        yield Finding("workers", Grade.FINE, text, _cut(workers))
+    elif workers:
         text = "the service worker answers pages itself: they have no script once it is there"
-        yield Finding("workers", Grade.DEGRADED, text, list(scopes))
+        yield Finding("workers", Grade.DEGRADED, text, _cut(workers))
 
 
 def judge_cookies(cookies: Mapping[str, str], mapped: Sequence[str]) -> Iterator[Finding]:
@@ -258,10 +316,12 @@ def judge_cookies(cookies: Mapping[str, str], mapped: Sequence[str]) -> Iterator
         yield Finding("cookies", Grade.FINE, text, proposal=lines)
 
 
-def judge_session(mirrored: Mirrored) -> Iterator[Finding]:
+def judge_session(mirrored: Mirrored, later: Load) -> Iterator[Finding]:
+    """Args: later: the load with what the page has complained of since."""
     if mirrored.error:
         why = _REFUSALS.get(mirrored.error, mirrored.error)
-        yield Finding("session", Grade.BROKEN, f"no session: {_short(why)}")
+        told = _cut([*later.complaints, *later.violations])
+        yield Finding("session", Grade.BROKEN, f"no session: {_short(why)}", told)
         return
     if mirrored.is_empty:
         yield Finding("session", Grade.BROKEN, "the agent sees little of what is on the page")
@@ -274,6 +334,8 @@ def judge_session(mirrored: Mirrored) -> Iterator[Finding]:
     yield Finding("session", grade, text)
     if mirrored.missing:
         text = f"not for the agent: {_count(mirrored.missing, 'file')} of other sites"
+        if any(_is_about(line, mirrored.missing) for line in later.complaints):
+            text += "; the page's console says so during a session"
         yield Finding("files", Grade.DEGRADED, text, _cut(mirrored.missing))
     if mirrored.readable:
         lines = [
@@ -296,8 +358,14 @@ def _toml(text: str) -> str:
     return f"'{text}'" if is_plain else json.dumps(text, ensure_ascii=False)
 
 
+def unchecked(why: str, *, is_page: bool) -> Finding:
+    """Of what cannot be loaded without the proxy, either. is_page: as far as anybody knows."""
+    grade = Grade.DEGRADED if is_page else Grade.FINE
+    return Finding("load", grade, f"not checked: {_short(why)}")
+
+
 def unloadable(why: str) -> Finding:
-    return Finding("load", Grade.BROKEN, _short(why))
+    return Finding("load", Grade.BROKEN, f"through the proxy: {_short(why)}")
 
 
 def _count(of: Sequence[object] | int, what: str) -> str:

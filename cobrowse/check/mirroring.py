@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
-from playwright.async_api import BrowserContext, Page, Response
+from playwright.async_api import BrowserContext, Frame, Page, Response
 from playwright.async_api import Error as BrowserError
 
-from cobrowse.check.fields import Field
-from cobrowse.check.looking import settle
-from cobrowse.check.observed import Mirrored
+from cobrowse.check.fields import Field, sensitive
+from cobrowse.check.looking import Visit, has_script_in, settle
+from cobrowse.check.observed import Mirrored, is_of_its_page
 from cobrowse.check.pixels import difference, ink
 from cobrowse.check.stage import Stage
 from proxy_addon.naming import asset_id
@@ -35,37 +35,51 @@ CLEANING_UP_S: Final = 5.0
 _LOOKS, _LOOK_EVERY_MS = 10, 50
 # Shorter ones may stand in a copy by chance.
 _TELLING_CHARACTERS: Final = 4
+_MAX_FRAMES: Final = 10
+_MAX_FIELDS: Final = 40
+# The HTML of a document, and of each shadow root that is open.
+_ROOTS: Final = """() => {
+  const found = [];
+  const add = (root, html) => {
+    if (found.length < 100) found.push(html.slice(0, 2_000_000).toWellFormed());
+    for (const { shadowRoot } of root.querySelectorAll("*")) {
+      if (shadowRoot) add(shadowRoot, shadowRoot.innerHTML);
+    }
+  };
+  add(document, document.documentElement.outerHTML);
+  return found;
+}"""
 # Put a text into an empty field, of which no event tells the page, or take it out again. Returns
 # what is in the field now.
 _FILL: Final = """([selector, text, isIn]) => {
-  const field = document.querySelector(selector);
+  const find = (root) => {
+    const roots = [...root.querySelectorAll("*")].filter(({ shadowRoot }) => shadowRoot);
+    return roots.reduce((found, { shadowRoot }) => found ?? find(shadowRoot), root.querySelector(selector));
+  };
+  const field = find(document);
   if (!field) return "";
   if (isIn ? !field.value : field.value === text) field.value = isIn ? text : "";
   return String(field.value);
-}"""
+}"""  # noqa: E501
 _MARK: Final = "(name) => document.body.append(document.createElement(name))"
 _UNMARK: Final = "(name) => document.querySelector(name)?.remove()"
-_IS_MARKED: Final = (
-    "(name) => !!document.querySelector('#screen iframe')?.contentDocument.querySelector(name)"
-)
 
 
 async def is_live(page: Page) -> bool:
-    """Whether the page has the visitor script."""
+    """Whether the page has the visitor API, ours or another's."""
     return bool(await page.evaluate(_IS_LIVE))
 
 
-async def mirror(
-    page: Page, desk: BrowserContext, stage: Stage, addresses: Sequence[str], fields: list[Field]
-) -> Mirrored:
-    """Start a session on a page that is loaded, and look at it as an agent.
-
-    Args: addresses: of the files that the page has loaded. fields: that should be masked.
-    """
+async def mirror(visit: Visit, desk: BrowserContext, stage: Stage) -> Mirrored:
+    """Start a session on a page that is loaded, and look at it as an agent."""
+    page = visit.page
     if not await is_live(page):
         return Mirrored(error="the visitor script is not there")
     try:
-        what, value = await page.evaluate(f"() => Promise.race([({_START})(), {_late()}])")
+        async with asyncio.timeout(TIMEOUT_S):
+            what, value = await page.evaluate(_START)
+    except TimeoutError:
+        return Mirrored(error=f"no answer in {TIMEOUT_S:.0f} s")
     except BrowserError as error:
         return Mirrored(error=error.message.splitlines()[0])
     if what != "key":
@@ -74,20 +88,24 @@ async def mirror(
     refused: list[str] = []
     agent.on("response", lambda response: _note(response, refused))
     try:
-        return await _look(page, agent, stage.agent_view(value), refused, addresses, fields)
+        mirrored = await _look(page, agent, stage.agent_view(value))
+        mirrored.missing = _missing(refused, visit.since().files)
+        return mirrored
     except BrowserError as error:
         return Mirrored(error=f"the agent does not see the page: {error.message.splitlines()[0]}")
     finally:
-        await agent.close()
-        # A page that keeps its browser busy answers nothing any more.
-        with contextlib.suppress(BrowserError, TimeoutError):
-            async with asyncio.timeout(CLEANING_UP_S):
-                await page.evaluate(_STOP)
+        async with bounded():
+            await agent.close()
+        async with bounded():
+            await page.evaluate(_STOP)
 
 
-def _late() -> str:
-    late = f'done(["error", "no answer in {TIMEOUT_S:.0f} s"])'
-    return f"new Promise((done) => setTimeout(() => {late}, {TIMEOUT_S * 1000:.0f}))"
+@contextlib.asynccontextmanager
+async def bounded() -> AsyncIterator[None]:
+    """For cleaning up: a page that keeps its browser busy answers nothing any more."""
+    with contextlib.suppress(BrowserError, TimeoutError):
+        async with asyncio.timeout(CLEANING_UP_S):
+            yield
 
 
 def _note(response: Response, refused: list[str]) -> None:
@@ -96,24 +114,21 @@ def _note(response: Response, refused: list[str]) -> None:
         refused.append(found[1])
 
 
-async def _look(
-    page: Page,
-    agent: Page,
-    url: str,
-    refused: list[str],
-    addresses: Sequence[str],
-    fields: list[Field],
-) -> Mirrored:
+def _missing(refused: list[str], loaded: Mapping[str, bool]) -> list[str]:
+    """What the visitor has and the agent does not. A file that is nowhere is missed by nobody."""
+    names = {asset_id(url.partition("#")[0]): url for url, came in loaded.items() if came}
+    return sorted({names[name] for name in refused if name in names})
+
+
+async def _look(page: Page, agent: Page, url: str) -> Mirrored:
     await agent.goto(url)
     await agent.wait_for_selector("body[data-page=shown]", timeout=TIMEOUT_S * 1000)
     await settle(agent)
-    names = {asset_id(address.partition("#")[0]): address for address in addresses}
     mirrored = await _pictures(page, agent)
-    mirrored.missing = sorted({names[name] for name in refused if name in names})
-    if not await _arrives(page, agent, "check-follows"):
+    if not await _arrives(page.main_frame, agent, "check-follows"):
         mirrored.error = "the agent's copy does not follow the page"
     else:
-        mirrored.readable = await _readable(page, agent, fields)
+        mirrored.readable = await _readable(page, agent)
     return mirrored
 
 
@@ -123,7 +138,7 @@ async def _pictures(page: Page, agent: Page) -> Mirrored:
     await page.locator("cobrowse-visitor").evaluate("(ours) => { ours.hidden = true; }")
     best = Mirrored(difference=1.0)
     for _ in range(_ATTEMPTS):
-        told: dict[str, Any] = await agent.evaluate(_COPY, [])
+        told: dict[str, Any] = await agent.evaluate(_COPY, {})
         shown, copy = await page.screenshot(), await agent.locator("#screen").screenshot()
         found = difference(shown, copy, told["rects"], told["size"][0])
         if found <= best.difference:
@@ -134,41 +149,57 @@ async def _pictures(page: Page, agent: Page) -> Mirrored:
     return best
 
 
-async def _readable(page: Page, agent: Page, fields: list[Field]) -> list[Field]:
+async def _readable(page: Page, agent: Page) -> list[Field]:
     """The fields whose text gets to the agent: seen by putting one into them, for a moment."""
-    found = []
-    for number, one in enumerate(fields):
-        probe = f"{one.probe[:-1]}{number % 9 + 1}"
-        try:
-            text = await page.evaluate(_FILL, [one.selector, probe, True])
-            if len(text) < _TELLING_CHARACTERS:
-                continue
-            if await _arrives(page, agent, f"check-{number}-filled") and await _shows(agent, text):
-                found.append(one)
-        finally:
-            with contextlib.suppress(BrowserError, TimeoutError):
-                async with asyncio.timeout(CLEANING_UP_S):
-                    await page.evaluate(_FILL, [one.selector, probe, False])
-    return found
+    found: dict[str, Field] = {}
+    left = _MAX_FIELDS
+    for number, frame in enumerate(page.frames[:_MAX_FRAMES]):
+        fields: list[Field] = []
+        if is_of_its_page(frame.url) or await has_script_in(frame):
+            for html in await frame.evaluate(_ROOTS):
+                fields += sensitive(html)
+        if not fields or not await _arrives(frame, agent, f"check-frame-{number}"):
+            continue
+        for one in fields[:left]:
+            left -= 1
+            if await _is_readable(frame, agent, one, left):
+                found.setdefault(one.selector, one)
+    return list(found.values())
+
+
+async def _is_readable(frame: Frame, agent: Page, one: Field, number: int) -> bool:
+    probe = f"{one.probe[:-1]}{number % 9 + 1}"
+    try:
+        text = await frame.evaluate(_FILL, [one.selector, probe, True])
+        if len(text) < _TELLING_CHARACTERS:
+            return False
+        is_there = await _arrives(frame, agent, f"check-{number}-filled")
+        return is_there and await _shows(agent, text)
+    finally:
+        async with bounded():
+            await frame.evaluate(_FILL, [one.selector, probe, False])
 
 
 async def _shows(agent: Page, text: str) -> bool:
     """Whether a field of the copy has a text, now or in a moment: values come after elements."""
     for _ in range(_LOOKS):
-        if (await agent.evaluate(_COPY, [text]))["readable"]:
+        if (await agent.evaluate(_COPY, {"texts": [text]}))["shown"]:
             return True
         await agent.wait_for_timeout(_LOOK_EVERY_MS)
     return False
 
 
-async def _arrives(page: Page, agent: Page, name: str) -> bool:
-    """Whether the copy has got all that the page is now, as seen by an element put in last."""
+async def _arrives(frame: Frame, agent: Page, name: str) -> bool:
+    """Whether the copy has got all that a frame is now, as seen by an element put in last."""
     for element in (name, f"{name}-too"):  # what is looked for at each painted frame has come, too
-        await page.evaluate(_MARK, element)
+        await frame.evaluate(_MARK, element)
         deadline = time.monotonic() + TIMEOUT_S
-        while not await agent.evaluate(_IS_MARKED, element):
-            if time.monotonic() > deadline:
-                return False
-            await agent.wait_for_timeout(50)
-        await page.evaluate(_UNMARK, element)
+        try:
+            while not (await agent.evaluate(_COPY, {"name": element}))["has"]:
+                if time.monotonic() > deadline:
+                    return False
+                await agent.wait_for_timeout(_LOOK_EVERY_MS)
+        finally:
+            async with bounded():
+                await frame.evaluate(_UNMARK, element)
     return True

@@ -9,24 +9,31 @@ from cobrowse.check.fields import Field
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What look.js tells."""
+    """What look.js tells. is_whole: the tree has all nodes."""
 
+    media_type: str
     mode: str
     charset: str
-    title: str
     tree: list[tuple[str, str]]
+    is_whole: bool
     html: str
     first_paint_ms: float | None
     blocking_ms: float
     loaded_ms: float | None
-    workers: list[str]
 
 
 class FrameSeen(msgspec.Struct, frozen=True):
-    """A frame of some size. can_script: its sandbox, if it has one, lets scripts run."""
+    """A frame of some size. can_script: its sandbox, if it has one, lets scripts run. has_script:
+    the proxy's own runs there."""
 
     url: str
     can_script: bool
+    has_script: bool
+
+
+def is_of_its_page(url: str) -> bool:
+    """Whether a frame has no address of its own: the script of the page around it sees into it."""
+    return not url or url.startswith(("about:", "blob:"))
 
 
 @dataclass
@@ -34,8 +41,9 @@ class Load:
     """One load. asked: the page's address. url: where it led. status, answered: of the page's
     response, and its own address.
 
-    trees: the document, by path; twice, some time apart, where that is needed. transfer_bytes:
-    compressed. files: addresses of all that was loaded.
+    trees: the document, each node with its path; twice, some time apart, where that is needed.
+    transfer_bytes: compressed, without frames of other sites. files: addresses of all that was
+    asked for, and whether it came.
     """
 
     asked: str
@@ -47,7 +55,7 @@ class Load:
     complaints: list[str]
     violations: list[str]
     transfer_bytes: int
-    files: list[str]
+    files: dict[str, bool]
     screenshot: bytes = field(repr=False)
     cookies: list[Any] = field(repr=False)
     answered: str = ""
@@ -59,8 +67,8 @@ class Mirrored:
 
     error: why there was none, else "". difference: share of the pixels that differ clearly, 0 to 1,
     masked places left out. masked: places that the agent does not see. missing: addresses of files
-    that the agent does not get. is_empty: much less is to be seen than on the page. readable:
-    fields whose text the agent sees.
+    that the visitor has and the agent does not get. is_empty: much less is to be seen than on the
+    page. readable: fields whose text the agent sees.
     """
 
     error: str = ""

@@ -3,21 +3,23 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin
 
-from playwright.async_api import Browser, BrowserContext, ViewportSize
+from playwright.async_api import Browser, BrowserContext, HttpCredentials, ViewportSize
 from playwright.async_api import Error as BrowserError
 
 from cobrowse.check import judging
-from cobrowse.check.fields import sensitive
-from cobrowse.check.findings import PageReport
-from cobrowse.check.looking import VIEWPORT, Unloadable, loaded
-from cobrowse.check.mirroring import is_live, mirror
-from cobrowse.check.observed import Load
+from cobrowse.check.findings import Finding, PageReport
+from cobrowse.check.looking import VIEWPORT, Unloadable, loaded, settle
+from cobrowse.check.mirroring import bounded, is_live, mirror
+from cobrowse.check.observed import Load, Mirrored
 from cobrowse.check.passages import plain_url
+from cobrowse.check.pixels import shrunk
+from cobrowse.check.redacting import Secrets
 from cobrowse.check.stage import Stage
 from proxy_addon.splice import SPLICED
 
@@ -32,93 +34,145 @@ _MORE_LOADS: Final = 2
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who loads the pages. url: of the site that the cookies are for."""
+    """Who loads the pages. url: of the site that the cookies are for. password: what an address
+    may have before its host.
+    """
 
     url: str
     cookies: tuple[tuple[str, str], ...]
+    password: HttpCredentials | None = None
 
 
 class Pairs:
     """Loads pages of one site."""
 
     def __init__(
-        self, browser: Browser, serving: Stage, visitor: Visitor, timeout_s: float
+        self,
+        browser: Browser,
+        serving: Stage,
+        visitor: Visitor,
+        timeout_s: float,
+        secrets: Secrets,
     ) -> None:
-        """timeout_s: for one page, which may keep its browser busy for ever."""
+        """
+        Args: timeout_s: for one page with the proxy, and without; it may keep its browser busy for
+            ever. secrets: learns the values of all cookies.
+        """
         self._browser, self._stage, self._visitor = browser, serving, visitor
-        self._timeout_s = timeout_s
+        self._timeout_s, self._secrets = timeout_s, secrets
 
-    async def look(self, url: str) -> tuple[PageReport, Load | None]:
-        """What there is to say of a page, and its first load; None where it is no page."""
+    async def look(self, url: str) -> tuple[PageReport, Load]:
+        """What there is to say of a page, and its first load.
+
+        Raises: Unloadable, where it cannot be loaded without the proxy, either.
+        """
+        async with self._bounded(url):
+            first = await self._without(url)
+        try:
+            async with self._bounded(url):
+                page = await self._compared(url, first)
+        except Unloadable as error:
+            page = PageReport(url=url, findings=[judging.unloadable(str(error))])
+        self._stage.forget_bodies()
+        return page, first
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self, url: str) -> AsyncIterator[None]:
+        """What a page does to its own browser is no reason to lose the report on the others."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._look(url)
-        except Unloadable as error:
-            why = str(error)
-        except TimeoutError:
-            why = f"no answer in {self._timeout_s:g} s"
+                yield
+        except Unloadable:
+            raise
+        except TimeoutError as error:
+            raise Unloadable(f"no answer in {self._timeout_s:g} s") from error
         except BrowserError as error:
-            why = error.message.splitlines()[0]
+            raise Unloadable(error.message.splitlines()[0]) from error
         except Exception as error:
-            # What a page does to its own browser is no reason to lose the report on the others.
-            logger.exception("%s could not be looked at", url)
-            why = f"it could not be looked at: {type(error).__name__}"
-        return PageReport(url=url, findings=[judging.unloadable(why)]), None
+            logger.exception("%s could not be looked at", self._secrets.without(url))
+            raise Unloadable(f"it could not be looked at: {type(error).__name__}") from error
 
-    async def _look(self, url: str) -> tuple[PageReport, Load]:
-        async with self._context(through=False) as context, loaded(context, url) as (page, first):
-            if await is_live(page):
+    async def _without(self, url: str) -> Load:
+        async with self._context(through=False) as context, loaded(context, url) as visit:
+            if await is_live(visit.page):
                 raise Unloadable("the page has a co-browse script without this proxy")
-            without = [first]
-        before = len(self._stage.passages())
-        async with self._context(through=True) as context, loaded(context, url) as (page, load):
+            self._learn(visit.load)
+            return visit.load
+
+    def _learn(self, load: Load) -> dict[str, str]:
+        """The cookies of a load, whose values must not be told."""
+        cookies = {cookie["name"]: cookie["value"] for cookie in load.cookies}
+        self._secrets.learn(cookies.values())
+        return cookies
+
+    async def _compared(self, url: str, first: Load) -> PageReport:
+        without, before = [first], len(self._stage.passages())
+        # What the network does once is not the proxy's doing.
+        async with (
+            self._context(through=True) as context,
+            loaded(context, url, tries=2) as visit,
+        ):
+            load = visit.load
             through = [load]
             passage = await self._stage.passage(
-                {plain_url(load.url), plain_url(load.answered)}, before
+                {plain_url(load.url), plain_url(load.answered)}, load.status, before
             )
+            passages = self._stage.passages()[before:]
             for _ in range(_MORE_LOADS):
                 if not judging.are_alike(without, through):
                     await self._again(url, without, through)
             group = self._stage.settings.groups[self._stage.group]
-            cookies = {cookie["name"]: cookie["value"] for cookie in load.cookies}
             findings = [
+                *judging.judge_landing(first, is_logged_in=bool(self._visitor.cookies)),
                 *judging.judge(without, through, passage, self._stage.body),
-                *judging.judge_frames(load.frames, self._stage.passages()[before:]),
-                *judging.judge_cookies(cookies, list(group.cookies.sources())),
+                *judging.judge_frames(first.frames, load.frames, passages),
+                *judging.judge_cookies(self._learn(load), list(group.cookies.sources())),
             ]
             mirrored = None
             if passage and passage.outcome == SPLICED:
+                began = time.monotonic()
                 async with self._desk() as desk:
-                    fields = sensitive(load.seen.html)
-                    mirrored = await mirror(page, desk, self._stage, load.files, fields)
-                findings += judging.judge_session(mirrored)
-            if load.seen.workers:
+                    mirrored = await mirror(visit, desk, self._stage)
+                seconds = time.monotonic() - began
+                findings += judging.judge_session(mirrored, visit.since())
+                findings += await self._meanwhile(url, without, visit.since(), mirrored, seconds)
+            if workers := visit.workers():
                 has_script = await _has_script_again(context, url)
-                findings += judging.judge_workers(load.seen.workers, has_script)
+                findings += judging.judge_workers(workers, has_script)
         pictures = {
             "Without the proxy": first.screenshot,
             "Through it": load.screenshot,
             "In a session": mirrored.page if mirrored else b"",
             "What the agent sees": mirrored.copy if mirrored else b"",
         }
-        found = PageReport(
+        return PageReport(
             url=url,
             findings=findings,
             without=judging.metrics(without),
             through=judging.metrics(through),
             difference=mirrored.difference if mirrored and not mirrored.error else None,
-            pictures={name: picture for name, picture in pictures.items() if picture},
+            pictures={name: shrunk(picture) for name, picture in pictures.items() if picture},
         )
-        return found, first
+
+    async def _meanwhile(
+        self, url: str, without: Sequence[Load], later: Load, mirrored: Mirrored, seconds: float
+    ) -> list[Finding]:
+        """What a page complains of during a session, and not when it is open as long without."""
+        if not any(judging.judge_meanwhile(without, later, mirrored)):
+            return []
+        async with self._context(through=False) as context, loaded(context, url) as waiting:
+            await waiting.page.wait_for_timeout(seconds * 1000)
+            known = [*without, waiting.load, waiting.since()]
+        return list(judging.judge_meanwhile(known, later, mirrored))
 
     async def _again(self, url: str, without: list[Load], through: list[Load]) -> None:
         """Load it again on both sides, to tell what the proxy does from what is chance."""
         for is_through, loads in ((False, without), (True, through)):
             async with (
                 self._context(through=is_through) as context,
-                loaded(context, url, twice=True) as (_, load),
+                loaded(context, url, twice=True) as visit,
             ):
-                loads.append(load)
+                loads.append(visit.load)
 
     @contextlib.asynccontextmanager
     async def _context(self, *, through: bool) -> AsyncIterator[BrowserContext]:
@@ -128,6 +182,8 @@ class Pairs:
             proxy={"server": self._stage.proxy, "bypass": "<-loopback>"} if through else None,
             # The proxy trusts what origin_ca names; a browser has no such list.
             ignore_https_errors=not through and bool(self._stage.settings.proxy.origin_ca),
+            http_credentials=self._visitor.password,
+            accept_downloads=False,
         )
         try:
             for name, value in self._visitor.cookies:
@@ -136,7 +192,8 @@ class Pairs:
                 )
             yield context
         finally:
-            await context.close()
+            async with bounded():
+                await context.close()
 
     @contextlib.asynccontextmanager
     async def _desk(self) -> AsyncIterator[BrowserContext]:
@@ -145,14 +202,16 @@ class Pairs:
         try:
             yield context
         finally:
-            await context.close()
+            async with bounded():
+                await context.close()
 
 
 async def _has_script_again(context: BrowserContext, url: str) -> bool:
     """Whether the page has the script when it is loaded a second time."""
     page = await context.new_page()
     try:
-        await page.goto(url)
+        await page.goto(url, wait_until="commit")
+        await settle(page)
         return await is_live(page)
     except BrowserError:
         return False

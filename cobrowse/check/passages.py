@@ -5,9 +5,12 @@ from urllib.parse import urldefrag
 
 import msgspec
 
+# With its compression, and without.
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-# In the recording's folder: one Passage as JSON on each line.
+MAX_PLAIN_BYTES: Final = 64 * 1024 * 1024
+# In the recording's folder: one Passage as JSON on each line, and how files of bodies end.
 LIST: Final = "passages.jsonl"
+BODY: Final = ".body"
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +18,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
     url: as the browser asked for it. outcome: as the addon counts it. before, after: header fields.
     came, went: files with the body as the site sent it and as the browser got it, without
-    compression; "" where the body passed unread, or was too large to keep.
+    compression; "" for frames, and where the body passed unread or was too large to keep.
     """
 
     url: str

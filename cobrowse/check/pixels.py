@@ -6,6 +6,8 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw
 
+_WIDTH: Final = 960
+_QUALITY: Final = 80
 # Two pixels are alike when their brightness differs by no more, of 255.
 CLEARLY: Final = 48
 
@@ -35,3 +37,13 @@ def ink(picture: bytes) -> float:
     paper = counts.index(max(counts))
     blank = sum(counts[max(0, paper - CLEARLY) : paper + CLEARLY + 1])
     return 1 - blank / sum(counts)
+
+
+def shrunk(picture: bytes) -> bytes:
+    """A picture as WebP, small enough for those of many pages in one report."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    if image.width > _WIDTH:
+        image = image.resize((_WIDTH, max(1, image.height * _WIDTH // image.width)))
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=_QUALITY)
+    return out.getvalue()

@@ -14,10 +14,11 @@ import msgspec
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
-from mitmproxy.net import encoding
 
-from cobrowse.check.passages import LIST, MAX_BODY_BYTES, Passage
+from cobrowse.check.passages import BODY, LIST, MAX_BODY_BYTES, MAX_PLAIN_BYTES, Passage
 from proxy_addon.addon import Cobrowse
+from proxy_addon.coding import codings_of
+from proxy_addon.compression import Broken, decoder
 from proxy_addon.fields import Fields, by_name
 from proxy_addon.policy import NOT_A_NAVIGATION, is_for_frame
 
@@ -99,14 +100,15 @@ class After:
             return
         assert flow.response is not None
         folder = Path(ctx.options.cobrowse_recording)
+        is_frame = is_for_frame(by_name(flow.request.headers.fields))
         self._number += 1
         files = {}
-        if record.is_kept:
+        if record.is_kept and not is_frame:
             coding = by_name(record.before).get("content-encoding", "")
             came, went = _plain(record.came, coding), _plain(record.went, coding)
             if came is not None and went is not None:
                 for name, body in (("came", came), ("went", went)):
-                    files[name] = f"{self._number}.{name}"
+                    files[name] = f"{self._number}.{name}{BODY}"
                     folder.joinpath(files[name]).write_bytes(body)
         asked = flow.request
         passage = Passage(
@@ -114,7 +116,7 @@ class After:
             url=f"{asked.scheme}://{asked.host_header or asked.authority}{asked.path}",
             status=flow.response.status_code,
             outcome=record.outcome,
-            is_frame=is_for_frame(by_name(flow.request.headers.fields)),
+            is_frame=is_frame,
             before=_text(record.before),
             after=_text(record.after),
             **files,
@@ -123,15 +125,23 @@ class After:
             list_of_them.write(msgspec.json.encode(passage) + b"\n")
 
 
-def _plain(body: bytearray, coding: str) -> bytes | None:
-    """A body without its compression; None where that cannot be undone."""
-    if not coding:
-        return bytes(body)
-    try:
-        found: object = encoding.decode(bytes(body), coding)
-    except ValueError:
+def _plain(body: bytearray, named: str) -> bytes | None:
+    """A body without its compression; None where that cannot be undone, or means too much."""
+    codings = codings_of(named)
+    if codings is None:
         return None
-    return found if isinstance(found, bytes) else None
+    plain = bytes(body)
+    for coding in reversed(codings):
+        found = bytearray()
+        try:
+            for piece in decoder(coding).decode(plain):
+                found += piece
+                if len(found) > MAX_PLAIN_BYTES:
+                    return None
+        except Broken:
+            return None
+        plain = bytes(found)
+    return plain
 
 
 def _text(fields: Fields) -> list[tuple[str, str]]:

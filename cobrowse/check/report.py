@@ -1,7 +1,6 @@
 """The report as a table in the terminal, as JSON, and as one HTML page with its pictures in it."""
 
 import base64
-import io
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Final
@@ -9,7 +8,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from jinja2 import Environment
-from PIL import Image
 from rich import box
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -31,10 +29,7 @@ _COLUMNS: Final[dict[str, tuple[Code, ...]]] = {
     "agent": ("session", "files"),
     "fields": ("fields",),
 }
-# What stays in the HTML page of a picture.
 _PATH_WIDTH: Final = 22
-_PICTURE_WIDTH: Final = 960
-_PICTURE_QUALITY: Final = 80
 
 
 def to_json(report: Report) -> bytes:
@@ -58,14 +53,9 @@ def to_html(report: Report) -> str:
     return environment.from_string(template).render(report=report, rows=rows, path=_path)
 
 
-def _picture(png: bytes) -> str:
-    """A picture as an address that holds it, small enough for many in one page."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    if image.width > _PICTURE_WIDTH:
-        image = image.resize((_PICTURE_WIDTH, image.height * _PICTURE_WIDTH // image.width))
-    out = io.BytesIO()
-    image.save(out, "WEBP", quality=_PICTURE_QUALITY)
-    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()
+def _picture(webp: bytes) -> str:
+    """A picture as an address that holds it."""
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()
 
 
 def show(report: Report, console: Console) -> None:

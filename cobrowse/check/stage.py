@@ -16,8 +16,8 @@ import tomli_w
 import proxy_addon.settings as proxy_conf
 from certs.authority import load
 from cobrowse import config, forwarding, up
-from cobrowse.check.passages import LIST, Passage
-from cobrowse.processes import StartError, free_port, running
+from cobrowse.check.passages import BODY, LIST, Passage
+from cobrowse.processes import Processes, StartError, free_port, running
 from relay.auth import make_login_key
 
 GROUP: Final = "12345"
@@ -32,7 +32,10 @@ _PATIENCE_S: Final = 10.0
 
 @dataclass(frozen=True)
 class Stage:
-    """proxy: its address. pin: of its authority's key. settings: what the proxy was told."""
+    """proxy: its address. pin: of its authority's key. settings: what the proxy was told.
+
+    folder: of what the proxy records.
+    """
 
     proxy: str
     pin: str
@@ -41,6 +44,7 @@ class Stage:
     api_key: str
     settings: proxy_conf.Settings
     folder: Path
+    processes: Processes
 
     def agent_view(self, key: str) -> str:
         """The agent's page of a session."""
@@ -55,16 +59,16 @@ class Stage:
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [msgspec.json.decode(line, type=Passage) for line in lines]
 
-    async def passage(self, urls: Container[str], after: int) -> Passage | None:
+    async def passage(self, urls: Container[str], status: int, after: int) -> Passage | None:
         """The page's own, which is written a moment after the browser has it.
 
-        Args: urls: that may be its own, without fragments. after: how many had passed before it
-            was asked for.
+        Args: urls: that may be its own, without fragments. status: of the response; one that asked
+            for a password may have come first. after: how many had passed before it was asked for.
         """
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             for passage in self.passages()[after:]:
-                if not passage.is_frame and passage.url in urls:
+                if (passage.is_frame, passage.status) == (False, status) and passage.url in urls:
                     return passage
             if time.monotonic() > deadline:
                 return None
@@ -72,6 +76,11 @@ class Stage:
 
     def body(self, name: str) -> bytes:
         return self.folder.joinpath(name).read_bytes()
+
+    def forget_bodies(self) -> None:
+        """Of pages that have been judged: a crawl would keep gigabytes."""
+        for path in self.folder.glob(f"*{BODY}"):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -103,6 +112,7 @@ def serving(url: str, path: str | None, include: Sequence[str]) -> Iterator[Stag
             own["groups"][group]["api_key"],
             config.load(str(file))[0],
             folder,
+            processes,
         )
 
 

@@ -61,10 +61,12 @@ class Pages:
         self.responses[path] = respond(body, *lines, content_type=content_type)
 
 
-def respond(body: bytes | str, *lines: str, content_type: str = "text/html") -> bytes:
+def respond(
+    body: bytes | str, *lines: str, content_type: str = "text/html", status: str = "200 OK"
+) -> bytes:
     """A whole response. content_type "": none is named."""
     content = body.encode() if isinstance(body, str) else body
-    fields = ["HTTP/1.1 200 OK", f"Content-Length: {len(content)}", *lines]
+    fields = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *lines]
     fields += [f"Content-Type: {content_type}"] if content_type else []
     return "\r\n".join([*fields, "", ""]).encode() + content
 

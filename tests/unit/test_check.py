@@ -16,14 +16,16 @@ from PIL import Image
 from rich.console import Console
 
 from cobrowse.check import judging, report
-from cobrowse.check.command import cookies_of
+from cobrowse.check.command import _of_address, cookies_of
 from cobrowse.check.crawling import links
+from cobrowse.check.documents import changed
 from cobrowse.check.fields import Field, sensitive
 from cobrowse.check.findings import Code, Finding, Grade, PageReport, Report
 from cobrowse.check.identity import proposals
 from cobrowse.check.observed import FrameSeen, Load, Mirrored, Seen
 from cobrowse.check.passages import Inserted, Passage, inserted
-from cobrowse.check.pixels import difference, ink
+from cobrowse.check.pixels import difference, ink, shrunk
+from cobrowse.check.redacting import Secrets
 from cobrowse.processes import StartError
 from proxy_addon.identity import from_cookies
 from proxy_addon.settings import parse
@@ -34,14 +36,15 @@ TREE = [("", "#document"), ("/html", "HTML "), ("/html/body", "BODY ")]
 def load(**values: Any) -> Load:
     """A page without anything to say."""
     seen = {
-        "mode": "standards", "charset": "UTF-8", "title": "t", "tree": TREE, "html": "",
-        "first_paint_ms": 100.0, "blocking_ms": 0.0, "loaded_ms": 200.0, "workers": [],
+        "media_type": "text/html", "mode": "standards", "charset": "UTF-8", "tree": TREE,
+        "is_whole": True, "html": "", "first_paint_ms": 100.0, "blocking_ms": 0.0,
+        "loaded_ms": 200.0,
     }  # fmt: skip
     seen |= {name: values.pop(name) for name in list(values) if name in seen}
     given = {
         "asked": "http://shop.test/", "url": "http://shop.test/", "status": 200,
         "trees": [seen["tree"]], "frames": [], "complaints": [], "violations": [],
-        "transfer_bytes": 1000, "files": [], "screenshot": b"", "cookies": [],
+        "transfer_bytes": 1000, "files": {}, "screenshot": b"", "cookies": [],
     }  # fmt: skip
     return Load(**{**given, "seen": Seen(**seen), **values})  # type: ignore[arg-type]
 
@@ -94,7 +97,10 @@ def test_anything_else_is_a_change(went: bytes) -> None:
 def test_a_page_that_is_the_same_is_fine() -> None:
     found = judged([load()], [load()])
     assert not faults(found)
-    assert found["script"].text == "the script is in the page: line 1, behind <head>, 23 bytes"
+    assert found["script"].text == (
+        "the script is in the page: line 1, behind <head>, 23 bytes: "
+        "first in the head, before the page's own scripts"
+    )
     assert found["bytes"].text == "all other 10 bytes are as they came"
     assert found["dom"].text == "all 3 nodes of the document are the same"
 
@@ -129,7 +135,7 @@ def test_what_changes_by_itself_does_not_count() -> None:
     clocks = [[*TREE, ("/html/body/#text", str(second))] for second in range(4)]
     without = [load(trees=[clocks[0]]), load(trees=[clocks[1], clocks[2]])]
     found = judged(without, [load(trees=[clocks[3]]), load(trees=[clocks[3]])])
-    assert not faults(found) and "1 that differ from load to load" in found["dom"].text
+    assert not faults(found) and "; 1 differ from load to load" in found["dom"].text
     # A node that is another on each side, always, is the proxy's doing.
     steady = judged([load(trees=[clocks[0]])] * 2, [load(trees=[clocks[1]])] * 2)
     assert steady["dom"].details == ["- /html/body/#text 0", "+ /html/body/#text 1"]
@@ -178,20 +184,128 @@ def test_an_error_page_is_not_what_was_asked_for() -> None:
     assert found.grade is Grade.DEGRADED and "404" in found.text
 
 
+@pytest.mark.parametrize(
+    ("came", "why"),
+    [
+        (b'<head><meta charset="utf-8">', "behind what must be declared first"),
+        (b"<!doctype html>", "the page writes no head"),
+        (b"", "at byte 0, 6 bytes: the page writes no head"),
+    ],
+)
+def test_where_the_script_is_and_why_is_said(came: bytes, why: str) -> None:
+    bodies = {"came": came + b"<p>x", "went": came + b"<b></b"[:6] + b"<p>x"}
+    found = next(judging.judge([load()], [load()], passage(), bodies.__getitem__))
+    assert why in found.text
+
+
+def test_what_is_put_in_moves_what_follows_and_changes_only_itself() -> None:
+    row, other = ("/ul/li", "LI "), ("/ul/li", "LI class=new")
+    before, after = [TREE[0], row, row], [TREE[0], other, row, row]
+    assert changed([before], [after]) == (["+ /ul/li LI class=new"], 1)
+    assert changed([after], [before]) == (["- /ul/li LI class=new"], 1)
+    assert changed([after], [after[:1] + after[2:] + [other]])[0] == [
+        "moved: /ul/li LI class=new",
+        "moved: /ul/li LI ",
+    ]
+    # A ticker puts in rows of its own, before what the proxy puts in.
+    ticks = [[TREE[0], ("/p", f"#text {n}"), row, row] for n in range(4)]
+    put_in = [[*tick, other] for tick in ticks[2:]]
+    assert changed(ticks[:2], put_in) == (["+ /ul/li LI class=new"], 2)
+
+
+def test_a_document_that_cannot_be_compared_is_not_called_the_same() -> None:
+    trees = [[*TREE, *(("/p", str(n)) for n in range(at, at + 9))] for at in (0, 9, 18)]
+    pairs = [load(trees=[trees[0]]), load(trees=[trees[1]])], [load(trees=[trees[2]])] * 2
+    found = judged(*pairs)["dom"]
+    assert found.grade is Grade.DEGRADED and "too many to compare" in found.text
+    cut = [load(is_whole=False)]
+    assert judged(cut, cut)["dom"].text.endswith("; there are more, which were not compared")
+
+
+def test_complaints_of_a_session_are_told_apart_from_the_pages_own() -> None:
+    later = load(complaints=["TypeError: x of 7", "blocked: http://cdn.test/a.png"])
+    lacks = Mirrored(missing=["http://cdn.test/a.png"])
+    (found,) = judging.judge_meanwhile([load()], later, lacks)
+    assert found.code == "console" and found.text.endswith(
+        "1 new error in the console, during a session"
+    )
+    known = [load(), load(complaints=["TypeError: x of 8"])]
+    assert not list(judging.judge_meanwhile(known, later, lacks))
+    assert list(judging.judge_meanwhile(known, later, Mirrored()))
+    # They are part of what is said of the session and of the files.
+    (failed,) = judging.judge_session(Mirrored(error="no answer"), later)
+    assert failed.details == later.complaints
+    assert not list(judging.judge_meanwhile([load()], later, Mirrored(error="no answer")))
+    *_, files = judging.judge_session(lacks, later)
+    assert files.text.endswith("the page's console says so during a session")
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "html", "is_logged_in", "grade"),
+    [
+        ("http://shop.test/login?next=/", "", True, Grade.DEGRADED),
+        ("http://shop.test/hello", "<input type='password'>", True, Grade.DEGRADED),
+        ("http://shop.test/home", "", True, Grade.FINE),
+        ("http://shop.test/login", "", False, Grade.FINE),
+    ],
+)
+def test_a_login_that_is_over_is_said(
+    leads_to: str, html: str, is_logged_in: bool, grade: Grade
+) -> None:
+    (found,) = judging.judge_landing(load(url=leads_to, html=html), is_logged_in=is_logged_in)
+    assert found.grade is grade and leads_to in found.text
+    assert not list(judging.judge_landing(load(html=html), is_logged_in=is_logged_in))
+
+
+def frame(url: str, *, can_script: bool = True, has_script: bool = False) -> FrameSeen:
+    return FrameSeen(url, can_script, has_script)
+
+
 def test_frames_that_stay_empty_are_said() -> None:
     frames = [
-        FrameSeen("http://shop.test/in#part", True),
-        FrameSeen("about:srcdoc", True),
-        FrameSeen("http://pay.test/", True),
-        FrameSeen("http://shop.test/plain", False),
+        frame("http://shop.test/in#part", has_script=True),
+        frame("about:srcdoc"),
+        frame("http://pay.test/"),
+        frame("http://shop.test/plain", can_script=False),
+        frame("http://shop.test/broken"),
+        frame("http://shop.test/strict"),
     ]
-    passed = [passage(url="http://shop.test/in", is_frame=True)]
-    (found,) = judging.judge_frames(frames, passed)
-    assert found.grade is Grade.DEGRADED and "2 frames of 4" in found.text
+    passed = [
+        passage(url="http://shop.test/in", is_frame=True),
+        passage(url="http://shop.test/broken", is_frame=True),
+        passage(url="http://shop.test/strict", is_frame=True, outcome="sandbox"),
+    ]
+    (found,) = judging.judge_frames([], frames, passed)
+    assert found.grade is Grade.DEGRADED and "4 frames of 6" in found.text
+    assert [line.partition(": ")[2][:20] for line in found.details] == [
+        "its host is not incl", "its sandbox lets no ",
+        "the script is in it ", "its policy puts it i",
+    ]  # fmt: skip
     assert found.proposal == ["--include pay.test"]
-    (found,) = judging.judge_frames(frames[:2], passed)
+    (found,) = judging.judge_frames([], frames[:2], passed)
     assert not found.grade
-    assert not list(judging.judge_frames([], passed))
+    assert not list(judging.judge_frames([], [], passed))
+
+
+def test_a_frame_that_fails_with_the_proxy_alone_is_broken() -> None:
+    failed, fine = (
+        frame("chrome-error://chromewebdata/"),
+        frame("http://shop.test/", has_script=True),
+    )
+    assert not [f for f in judging.judge_frames([failed], [failed], []) if f.grade]
+    (found,) = judging.judge_frames([fine], [failed], [])
+    assert found.code == "frames" and found.grade is Grade.BROKEN
+
+
+def test_policies_of_frames_are_a_diff_too() -> None:
+    name = "Content-Security-Policy"
+    policies = {
+        "before": [(name, "script-src a"), (name, "script-src a")],
+        "after": [(name, "script-src a")],
+    }
+    (found,) = judging.judge_frames([], [], [passage(is_frame=True, **policies)])
+    assert found.code == "policy" and "of the frame http://shop.test/" in found.text
+    assert found.details == [f"- {name}: script-src a"]
 
 
 def test_a_service_worker_is_told_of() -> None:
@@ -204,19 +318,54 @@ def test_a_service_worker_is_told_of() -> None:
     ("share", "grade"), [(0.005, Grade.FINE), (0.05, Grade.DEGRADED), (0.2, Grade.BROKEN)]
 )
 def test_a_session_is_as_good_as_its_picture(share: float, grade: Grade) -> None:
-    (found,) = judging.judge_session(Mirrored(difference=share, masked=2))
+    (found,) = judging.judge_session(Mirrored(difference=share, masked=2), load())
     assert found.grade is grade and "2 masked places" in found.text
 
 
 def test_a_copy_that_stays_empty_breaks_the_page() -> None:
-    (found,) = judging.judge_session(Mirrored(difference=0.001, is_empty=True))
+    (found,) = judging.judge_session(Mirrored(difference=0.001, is_empty=True), load())
     assert found.grade is Grade.BROKEN
     assert ink(picture(255)) == 0 and ink(picture(0, (0, 0, 9, 9))) == pytest.approx(81 / 5000)
 
 
 def test_a_session_that_does_not_start_breaks_the_page() -> None:
-    (found,) = judging.judge_session(Mirrored(error="policy"))
+    (found,) = judging.judge_session(Mirrored(error="policy"), load())
     assert found.grade is Grade.BROKEN and "the page's own policy" in found.text
+
+
+def test_a_page_that_is_no_page_without_the_proxy_is_not_broken_by_it() -> None:
+    assert judging.unchecked("it is a download", is_page=False).grade is Grade.FINE
+    assert judging.unchecked("net::ERR_X", is_page=True).grade is Grade.DEGRADED
+    assert judging.unloadable("net::ERR_X").grade is Grade.BROKEN
+
+
+# -- secrets -------------------------------------------------------------------------------------
+
+
+def test_no_secret_is_in_a_report() -> None:
+    secrets = Secrets(["s3cret%20value", "abc"])
+    secrets.learn(["s3cret%20value-and-more"])
+    assert secrets.without("a=s3cret%20value-and-more; b=s3cret value abc") == "a=…; b=… abc"
+    assert secrets.without("it ends in s3cret%20va…") == "it ends in …"
+    assert secrets.without("it ends in s3c…") == "it ends in s3c…"
+    given = "http://a.test/x;jsessionid=0123456789?id=12&token=0123456789abc#key=0123456789"
+    cleaned = "http://a.test/x;jsessionid=…?id=12&token=…#key=…"
+    page = PageReport(
+        url=given, findings=[Finding("load", Grade.FINE, given, [given], [f"--include {given}"])]
+    )
+    found = secrets.page(page)
+    assert found.url == cleaned
+    assert found.findings == [
+        Finding("load", Grade.FINE, cleaned, [cleaned], [f"--include {cleaned}"])
+    ]
+
+
+def test_a_password_in_an_address_is_for_its_site_alone() -> None:
+    assert _of_address("https://me:s%40fe@shop.test:8443/x?y") == (
+        "https://shop.test:8443/x?y",
+        {"username": "me", "password": "s@fe", "origin": "https://shop.test:8443"},
+    )
+    assert _of_address("https://shop.test/@x") == ("https://shop.test/@x", None)
 
 
 def test_rules_are_proposed_as_the_config_file_takes_them() -> None:
@@ -225,7 +374,9 @@ def test_rules_are_proposed_as_the_config_file_takes_them() -> None:
         Field('input[name="it\'s"]', "\x1b[31mred\n", "income", ""),
         Field(hostile := 'input[name="a\n\x1b]0;b"]', "", "tax", ""),
     ]
-    *_, found = judging.judge_session(Mirrored(readable=readable, missing=["http://a.test/b.png"]))
+    *_, found = judging.judge_session(
+        Mirrored(readable=readable, missing=["http://a.test/b.png"]), load()
+    )
     told = tomllib.loads("\n".join(found.proposal).replace("<groupid>", "1"))
     rows = told["groups"]["1"]["settings"]["masked_elements"]
     assert [row["selector"] for row in rows] == ["#tax", 'input[name="it\'s"]', hostile]
@@ -337,6 +488,13 @@ def picture(colour: int, box: tuple[int, int, int, int] | None = None) -> bytes:
     return out.getvalue()
 
 
+def test_pictures_that_are_kept_are_small() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((1920, 400), 90).save(out, "PNG")
+    kept = shrunk(out.getvalue())
+    assert Image.open(io.BytesIO(kept)).size == (960, 200) and len(kept) < out.tell() / 4
+
+
 def test_pixels_that_differ_clearly_count() -> None:
     plain, other = picture(255), picture(0, (0, 0, 10, 50))
     assert difference(plain, plain) == 0
@@ -361,7 +519,7 @@ def a_report() -> Report:
             findings=findings,
             without=loads,
             through=loads,
-            pictures={"Through it": picture(0)},
+            pictures={"Through it": shrunk(picture(0))},
         ),
         PageReport(url="http://shop.test/b", findings=[Finding("load", Grade.BROKEN, "gone")]),
     ]
