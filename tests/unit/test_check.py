@@ -1,6 +1,8 @@
 """What the check makes of what it sees."""
 
+import asyncio
 import base64
+import gzip
 import io
 import json
 import re
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from cobrowse.check import judging, report
+from cobrowse import cli, forwarding
+from cobrowse.check import command, judging, mirroring, recording, report
 from cobrowse.check.command import _of_address, cookies_of
 from cobrowse.check.crawling import links
 from cobrowse.check.documents import changed
@@ -467,6 +470,12 @@ def test_links_of_the_same_site_that_do_nothing() -> None:
     ]
 
 
+@pytest.mark.parametrize("base", ["http://[", "http://shop.test:x/", "//[::1", "\x00"])
+def test_a_base_that_is_no_address_is_none(base: str) -> None:
+    html = f'<base href="{base}"><a href="/a">a</a><a href="http://[">b</a>'
+    assert list(links(html, "http://shop.test/x")) in ([], ["http://shop.test/a"])
+
+
 def test_cookies_of_a_login(tmp_path: Path) -> None:
     file = tmp_path / "cookies"
     file.write_text("sid=a=b==\n\n uid=7 \n")
@@ -556,6 +565,61 @@ def test_the_report_in_a_terminal() -> None:
 
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "check.md"
+
+
+def test_no_address_of_a_page_speaks_to_the_terminal() -> None:
+    out = io.StringIO()
+    found = [Finding("console", Grade.DEGRADED, "\x1b]0;x\x07", ["\x9b31m"], ["\x1b[2J"])]
+    pages = [PageReport(url="http://shop.test/\x1b[2J\u202e\ud800", findings=found)]
+    report.show(Report(url="", at="", version="1", pages=pages), Console(file=out, width=80))
+    assert not set(out.getvalue()) & set("\x1b\x07\x9b\u202e\ud800")
+
+
+# -- what may never end --------------------------------------------------------------------------
+
+
+def test_what_means_too_much_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MAX_PLAIN_BYTES", 100_000)
+    assert recording._plain(bytearray(gzip.compress(bytes(100_000))), "gzip") == bytes(100_000)
+    assert recording._plain(bytearray(gzip.compress(bytes(100_001))), "gzip") is None
+    twice = bytearray(gzip.compress(gzip.compress(b"a page")))
+    assert recording._plain(twice, "gzip, gzip") == b"a page"
+    assert recording._plain(bytearray(b"no gzip"), "gzip") is None
+    assert recording._plain(bytearray(b"x"), "unknown") is None
+    assert recording._plain(bytearray(b"x"), "") == b"x"
+
+
+def test_cleaning_up_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirroring, "CLEANING_UP_S", 0.01)
+
+    async def clean_up() -> None:
+        async with mirroring.bounded():
+            await asyncio.Event().wait()
+
+    asyncio.run(asyncio.wait_for(clean_up(), 60))
+
+
+def test_a_fault_of_the_check_itself_is_no_grade(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "check", lambda *_: 1 / 0)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["check", "http://shop.test/"])
+    assert ended.value.code == cli.NOT_CHECKED == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "hosts"),
+    [
+        ("http://[::1]:8080/x", "http://[::1]:8080/x", ["::1"]),
+        (
+            "www.bücher.test",
+            "https://www.bücher.test",
+            ["xn--bcher-kva.test", "*.xn--bcher-kva.test"],
+        ),
+        ("http://127.0.0.1/", "http://127.0.0.1/", ["127.0.0.1"]),
+    ],
+)
+def test_addresses_of_any_kind(given: str, address: str, hosts: list[str]) -> None:
+    assert forwarding.site_of(given) == (address, hosts)
 
 
 def test_the_docs_name_each_finding() -> None:
