@@ -31,6 +31,7 @@ SESSION_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
 MAX_NAME: Final = 63
 RETRY_AFTER_S: Final = 3600
 # What the login form hands on to the page that was asked for.
+_FORMS: Final = ("login.html", "refused.html")
 _KEPT: Final = ("sessionkey", "visitorid", "wait", "name", "email", "phone", "embedder")
 # The viewer shows a page that a stranger wrote. Its copy inherits this policy: no script of it runs
 # and nothing in it is fetched from anywhere; what it shows came through the socket.
@@ -73,13 +74,9 @@ class Pages:
             message = str(error)
             return self._page(request, {}, "refused.html", error.status, message=message)
         key = asked.get("sessionkey") or asked.get("visitorid") or ""
-        if template == "viewer.html" and not SESSION_KEY.fullmatch(key):
-            message = "Which session? Type the key that the visitor reads to you."
-            if key:
-                message = "A session key has 1 to 50 letters, digits, - and _. This one has not."
-            return self._page(
-                request, asked, "refused.html", 400, message=message, asks=_kept(asked)
-            )
+        asks = template == "viewer.html" and not SESSION_KEY.fullmatch(key)
+        if asks and (key or "loginkey" not in asked):
+            return self._ask(request, asked, key)
         now = time.time()
         try:
             agent = await self._agent(request, asked, now)
@@ -90,6 +87,10 @@ class Pages:
             REFUSED.labels(refusal.code).inc()
             return self._login(request, asked, 403, refusal.message)
         token = auth.make_agent_token(agent, self._secret)
+        if asks:
+            response = self._ask(request, asked, key)
+            _keep_login(request, response, token)
+            return response
         boot = {
             "token": token,
             "key": key,
@@ -102,6 +103,16 @@ class Pages:
         )
         _keep_login(request, response, token)
         return response
+
+    def _ask(self, request: Request, asked: Mapping[str, str], key: str) -> Response:
+        """The form that asks for a session's key. key: what was given and is none, or ""."""
+        status, message = 200, "Which session? Type the key that the visitor reads to you."
+        if key:
+            status = 400
+            message = "A session key has 1 to 50 letters, digits, - and _. This one has not."
+        return self._page(
+            request, asked, "refused.html", status, message=message, asks=_kept(asked)
+        )
 
     async def _agent(self, request: Request, asked: Mapping[str, str], now: float) -> AgentToken:
         """Who asks. A login key counts; without one, the cookie that an earlier one left.
@@ -180,7 +191,7 @@ class Pages:
         policy = _POLICY.format(
             socket=f"{socket_scheme}://{host}",
             assets=f"{request.url.scheme}://{host}/assets/",
-            forms="'none'" if status == 200 else "'self'",
+            forms="'self'" if template in _FORMS else "'none'",
             ancestors=self._ancestors(request, asked, group or asked.get("partnerid", "")),
         )
         return HTMLResponse(

@@ -56,6 +56,12 @@ logger = logging.getLogger(__name__)
 
 PING_S: Final = 5.0
 STORE_FILE: Final = "sessions.db"
+# AgentJoin asks for the key; with one it is the same page.
+VIEWER_PATHS: Final = (
+    "/cobrowse/AgentView.aspx",
+    "/agentjoin/AgentView.aspx",
+    "/agentjoin/AgentJoin.aspx",
+)
 OWN_SCRIPTS: Final = ("viewer.js", "console.js", "plain.js", "settings.js", "preview.js")
 
 
@@ -132,8 +138,7 @@ class Relay:
                 Route("/readyz", self.health.readyz),
                 Route("/metrics", self.health.metrics),
                 Route("/console", pages.console, methods=["GET", "POST"]),
-                Route("/cobrowse/AgentView.aspx", pages.viewer, methods=["GET", "POST"]),
-                Route("/agentjoin/AgentView.aspx", pages.viewer, methods=["GET", "POST"]),
+                *(Route(path, pages.viewer, methods=["GET", "POST"]) for path in VIEWER_PATHS),
                 Route("/static/{name}", script),
                 Route("/assets/{key}/{asset}", assets.show),
                 Route("/visitor/assets", assets.name, methods=["POST"]),

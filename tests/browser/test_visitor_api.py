@@ -1,21 +1,15 @@
 """Every method and event of GLANCE.Cobrowse.Visitor, as docs/api.md lists them, in a browser."""
 
-import contextlib
 import json
-import re
-import secrets
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.agents import Join, hears, joining
 from tests.browser.conftest import VIEWPORT
-from tests.browser.mirror import SOCKETS, until
+from tests.browser.mirror import until
 from tests.browser.pages import Pages, respond, serving_pages
 from tests.browser.visiting import (
     API,
@@ -26,6 +20,7 @@ from tests.browser.visiting import (
     call,
     dialog,
     start,
+    visiting,
     wait_for,
     wait_for_error,
 )
@@ -47,49 +42,14 @@ def api_stack(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Itera
 
 @pytest.fixture
 def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
-    """The demo bank's home page, with listeners and an interface that tests can see."""
-    context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
-    context.set_default_timeout(20_000)
-    for script in (OPEN_UI, LISTEN, SOCKETS):
-        context.add_init_script(script)
-    made = context.new_page()
-    made.goto(api_stack.visitor_url + "/")
-    yield made
-    context.close()
+    with visiting(browser, api_stack) as page:
+        yield page
 
 
 @pytest.fixture
-def join(api_stack: Stack) -> Iterator[Any]:
-    """Join a session as an agent without a browser."""
-    open_ones = contextlib.ExitStack()
-
-    def joined(key: str, user: str = "anna") -> ClientConnection:
-        with urllib.request.urlopen(api_stack.agent_view(key, user)) as response:
-            boot = re.search(r'id="boot"[^>]*>(.*?)</script>', response.read().decode())
-        assert boot is not None
-        connection = open_ones.enter_context(
-            connect(
-                api_stack.relay_url.replace("http", "ws") + "/agent/socket",
-                subprotocols=[Subprotocol("cobrowse.1")],
-                compression=None,
-            )
-        )
-        token = json.loads(boot[1].replace("&#34;", '"'))["token"]
-        hello = {"type": "join", "token": token, "key": key, "end": secrets.token_hex(8)}
-        connection.send(json.dumps(hello))
-        return connection
-
-    with open_ones:
-        yield joined
-
-
-def hears(agent: ClientConnection, kind: str) -> dict[str, Any]:
-    while True:
-        message = agent.recv(timeout=10)
-        if isinstance(message, str):
-            decoded: dict[str, Any] = json.loads(message)
-            if decoded["type"] == kind:
-                return decoded
+def join(api_stack: Stack) -> Iterator[Join]:
+    with joining(api_stack) as join:
+        yield join
 
 
 # -- the button and the terms --------------------------------------------------------------------
@@ -147,7 +107,7 @@ def test_the_terms_hold_the_focus(page: Page) -> None:
         assert page.evaluate(f"{focused} || document.activeElement === document.body")
 
 
-def test_terms_take_start_params(page: Page, join: Any) -> None:
+def test_terms_take_start_params(page: Page, join: Join) -> None:
     call(page, 'showTerms({ sessionKey: "TERMS-1", name: "Lise Meitner" })')
     dialog(page).get_by_role("button", name="Accept").click()
     wait_for(page, "sessionstart")
@@ -169,7 +129,7 @@ def test_terms_that_are_shown_again_start_what_was_asked_for_last(page: Page) ->
 
 @pytest.mark.parametrize("way", ["startSession", "button", "glance_button", "terms"])
 def test_the_page_says_who_the_visitor_is_however_a_session_starts(
-    page: Page, join: Any, way: str
+    page: Page, join: Join, way: str
 ) -> None:
     page.evaluate(
         f"""window.GLANCE_COBROWSE = {{ visitorid: "id-{way}", name: "Niels Bohr",
@@ -198,18 +158,18 @@ def test_the_page_says_who_the_visitor_is_however_a_session_starts(
     }
 
 
-def test_start_params_come_before_the_page(page: Page, join: Any) -> None:
+def test_start_params_come_before_the_page(page: Page, join: Join) -> None:
     page.evaluate("window.GLANCE_COBROWSE = { visitorid: 'page', name: 'Page', phone: '1' }")
     key = start(
         page,
-        '{ sessionKey: "ABCD", name: "Albert Einstein", email: "afeinstein@shop.test" }',
+        '{ sessionKey: "ABCD", name: "Albert Einstein", email: "ae@shop.test", phone: "2" }',
     )
     assert key == "ABCD"
     assert hears(join("ABCD"), "joined")["person"] == {
         "visitorid": "page",
         "name": "Albert Einstein",
-        "email": "afeinstein@shop.test",
-        "phone": "1",
+        "email": "ae@shop.test",
+        "phone": "2",
         "levels": dict.fromkeys(("visitorid", "name", "email", "phone"), "claimed"),
     }
 
@@ -219,7 +179,7 @@ def test_set_start_params_count_for_each_start_without_arguments(page: Page, way
     call(page, f'setStartParams({{ sessionKey: "SET-{way.replace(" ", "-")}" }})')
     page.evaluate(
         """document.body.insertAdjacentHTML("beforeend",
-             "<p glance_button=startSession id=start>x<p data-glancebutton=showTerms id=terms>y")"""
+             "<p data-glancebutton=startSession id=start>x<p glance_button=showTerms id=terms>y")"""
     )
     if way == "button":
         call(page, "showButton(true)")
@@ -290,7 +250,7 @@ def test_outside_a_session_the_page_is_told_what_to_do(page: Page, method: str) 
     assert "startSession()" in wait_for(page, "error")["msg"]
 
 
-def test_session_messages_go_both_ways(page: Page, join: Any) -> None:
+def test_session_messages_go_both_ways(page: Page, join: Join) -> None:
     agent = join(start(page))
     wait_for(page, "agentjoin")
     page.evaluate("window.got = []")
@@ -312,8 +272,27 @@ def test_session_messages_go_both_ways(page: Page, join: Any) -> None:
     ]
 
 
+def test_who_listens_in_each_session_hears_once(page: Page, join: Join) -> None:
+    page.evaluate(
+        f"""() => {{
+          window.got = [];
+          {API}.addEventListener("sessionstart", () => {{
+            {API}.addSessionMessageListener("note", (_, message) => window.got.push(message));
+          }});
+        }}"""
+    )
+    for session in (1, 2):
+        call(page, f"startSession('TURN-{session}')")
+        wait_for(page, "sessionstart", session)
+        join(f"TURN-{session}").send(json.dumps(said(1, session)))
+        until(page, f"window.got.at(-1) === {session}")
+        call(page, "stopSession()")
+        wait_for(page, "sessionend", session)
+    assert page.evaluate("window.got") == [1, 2]
+
+
 def test_no_message_is_lost_or_heard_twice_over_cuts_and_page_loads(
-    page: Page, join: Any, api_stack: Stack
+    page: Page, join: Join, api_stack: Stack
 ) -> None:
     agent = join(start(page))
     wait_for(page, "agentjoin")
@@ -357,7 +336,7 @@ def test_a_message_that_cannot_be_sent_is_told(page: Page, message: str, code: s
 
 
 def test_agents_are_named_and_the_next_page_goes_on(
-    page: Page, join: Any, api_stack: Stack
+    page: Page, join: Join, api_stack: Stack
 ) -> None:
     key = start(page)
     expect(bar(page)).to_contain_text("Waiting for an agent")
@@ -423,118 +402,22 @@ def test_any_element_can_be_a_button(page: Page) -> None:
     assert page.url.endswith("/")  # no link was followed, no form sent
 
 
-FRAME = """
-(url) => new Promise((done) => {
-  const frame = document.createElement("iframe");
-  Object.assign(frame, { src: url, width: 800, height: 600, onload: done });
-  document.body.append(frame);
-})
-"""
-CHAT = """<!doctype html><title>chat</title><script>
-const invoke = (wnd, func, args, groupid) =>
-  wnd.postMessage({ glance_invoke: { func, args, groupid } }, "*");
-</script>"""
-
-
-@pytest.fixture(scope="module")
-def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    """Another site, whose pages talk to ours."""
-    with serving_pages(tmp_path_factory.mktemp("chat")) as pages:
-        pages.responses["/chat"] = respond(CHAT)
-        yield pages
-
-
-@pytest.mark.parametrize("way", ["opener", "opened", "parent"])
-@pytest.mark.parametrize("groupid", ["'12345'", "12345"])
-def test_a_trusted_window_invokes(
-    page: Page, api_stack: Stack, chat: Pages, way: str, groupid: str
-) -> None:
-    trusted = chat.direct.replace("127.0.0.1", "localhost") + "/chat"
-    site: Page | Frame = page
-    args = '{ sessionKey: "INV-1", name: "Chat" }'
-    if way == "opened":
-        with page.expect_popup() as opened:
-            page.evaluate("(url) => { window.open(url); }", trusted)
-        opened.value.wait_for_load_state()
-        opened.value.evaluate(f"invoke(opener, 'showTerms', {args}, {groupid})")
-    else:
-        page.goto(trusted)
-        if way == "opener":
-            with page.expect_popup() as popup:
-                page.evaluate("(url) => { window.site = open(url); }", api_stack.visitor_url + "/")
-            site = popup.value
-            until(site, "!!window.GLANCE")
-            page.evaluate(f"invoke(window.site, 'showTerms', {args}, {groupid})")
-        else:
-            page.evaluate(FRAME, api_stack.visitor_url + "/")
-            page.evaluate(f"invoke(frames[0], 'showTerms', {args}, {groupid})")
-            site = page.frames[1]
-    expect(dialog(site)).to_be_visible()
-    dialog(site).get_by_role("button", name="Accept").click()
-    wait_for(site, "sessionstart")
-    assert call(site, "getKey()") == "INV-1"
-    call(site, "stopSession()")
-    wait_for(site, "sessionend")
-
-
-def test_an_array_is_several_arguments(
-    page: Page, api_stack: Stack, chat: Pages, join: Any
-) -> None:
-    page.goto(chat.direct.replace("127.0.0.1", "localhost") + "/chat")
-    page.evaluate(FRAME, api_stack.visitor_url + "/")
-    page.evaluate("invoke(frames[0], 'startSession', ['INV-2'], '12345')")
-    site = page.frames[1]
-    wait_for(site, "sessionstart")
-    agent = join("INV-2")
-    wait_for(site, "agentjoin")
-    page.evaluate("invoke(frames[0], 'sendSessionMessage', ['note', { a: 1 }], '12345')")
-    told = hears(agent, "message")
-    assert (told["name"], told["payload"]) == ("note", {"a": 1})
-    page.evaluate("invoke(frames[0], 'sendSessionMessage', { note: 1 }, '12345')")
-    wait_for(site, "error")
-    page.evaluate("invoke(frames[0], 'stopSession', undefined, '12345')")
-    wait_for(site, "sessionend")
-
-
-@pytest.mark.parametrize(
-    ("host", "message"),
-    [
-        ("127.0.0.1", "{ glance_invoke: { func: 'startSession', groupid: '12345' } }"),
-        ("localhost", "{ glance_invoke: { func: 'startSession', groupid: '12346' } }"),
-        ("localhost", "{ glance_invoke: { func: 'constructor', groupid: '12345' } }"),
-        ("localhost", "{ glance_invoke: { func: '__proto__', groupid: '12345' } }"),
-        ("localhost", "{ glance_invoke: { func: ['startSession'], groupid: '12345' } }"),
-        ("localhost", "{ glance_invoke: { func: 'startSession' } }"),
-        ("localhost", "{ glance_invoke: 'startSession' }"),
-        ("localhost", "'glance_invoke'"),
-    ],
-)
-def test_any_other_message_is_ignored_silently(
-    page: Page, chat: Pages, host: str, message: str
-) -> None:
-    until(page, "GLANCE.Cobrowse._internal.ready === true")
-    with page.expect_popup() as opened:
-        page.evaluate("(url) => { open(url); }", chat.direct.replace("127.0.0.1", host) + "/chat")
-    opened.value.wait_for_load_state()
-    page.evaluate("addEventListener('message', () => { window.came = true; })")
-    opened.value.evaluate(f"opener.postMessage({message}, '*')")
-    until(page, "window.came === true")
-    if "glance_invoke:" in message:
-        until(page, "GLANCE.Cobrowse._internal.refused === 1")  # counted, and that is all
-    assert page.evaluate("window.heard") == []
-    assert call(page, "inSession()") is False
-
-
 # -- a tag of the site's own, and no proxy -------------------------------------------------------
+
+
+@pytest.fixture
+def tagged_site(tmp_path: Path) -> Iterator[Pages]:
+    with serving_pages(tmp_path) as pages:
+        yield pages
 
 
 @pytest.mark.parametrize("element_id", ["cobrowsescript", "glance-cobrowse"])
 def test_a_site_without_the_proxy_carries_the_tag(
-    browser: Browser, api_stack: Stack, chat: Pages, join: Any, element_id: str
+    browser: Browser, api_stack: Stack, tagged_site: Pages, join: Join, element_id: str
 ) -> None:
     src = f"{api_stack.relay_url}/cobrowse/CobrowseJS.ashx?group=12345&site=production"
     keys = html_attribute('{"ctrl-13": "showButton", "shift-46": "startSession", "x": 1}')
-    chat.responses["/tagged"] = respond(
+    tagged_site.responses["/tagged"] = respond(
         f"""<!doctype html><html><head><title>Tagged</title>
         <script id="{element_id}" type="text/javascript" src="{src.replace("&", "&amp;")}"
           data-groupid="12345" data-site="production" data-visitorid="tag-{element_id}"
@@ -546,7 +429,7 @@ def test_a_site_without_the_proxy_carries_the_tag(
     context.add_init_script(OPEN_UI)
     context.add_init_script(LISTEN)
     site = context.new_page()
-    site.goto(chat.direct + "/tagged")
+    site.goto(tagged_site.direct + "/tagged")
     assert site.evaluate("typeof GLANCE.Cobrowse.Visitor.startSession") == "function"
     until(site, "GLANCE.Cobrowse._internal.ready === true")
     site.keyboard.press("Control+Enter")

@@ -1,12 +1,15 @@
 """What visitors do in tests, and what their pages tell and send."""
 
+import contextlib
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
-from playwright.sync_api import Frame, Locator, Page, Request, WebSocket
+from playwright.sync_api import Browser, Frame, Locator, Page, Request, WebSocket
 
 from relay import wire
-from tests.browser.mirror import until, wait_for_equal_trees
+from tests.browser.conftest import VIEWPORT
+from tests.browser.mirror import SOCKETS, until, wait_for_equal_trees
 from tests.stack import Stack
 
 # Our interface lives in a closed shadow tree, which tests cannot look into: here it is an open one.
@@ -39,6 +42,19 @@ COLLECT = """
 """
 
 
+@contextlib.contextmanager
+def visiting(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """The demo bank's home page, with listeners and an interface that tests can see."""
+    context = browser.new_context(viewport=VIEWPORT, locale="en-GB")
+    context.set_default_timeout(20_000)
+    for script in (OPEN_UI, LISTEN, SOCKETS):
+        context.add_init_script(script)
+    page = context.new_page()
+    page.goto(stack.visitor_url + "/")
+    yield page
+    context.close()
+
+
 def call(page: Page | Frame, text: str) -> Any:
     return page.evaluate(f"{API}.{text}")
 
@@ -59,7 +75,7 @@ def start(page: Page, argument: str = "'GLANCE_KEYTYPE_RANDOM'") -> str:
     return str(call(page, "getKey()"))
 
 
-def button(page: Page) -> Locator:
+def button(page: Page | Frame) -> Locator:
     return page.locator("cobrowse-visitor .start")
 
 

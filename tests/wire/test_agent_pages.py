@@ -72,7 +72,9 @@ def post(url: str, **fields: str) -> Answer:
 # -- parameters ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [VIEW, "/agentjoin/AgentView.aspx"])
+@pytest.mark.parametrize(
+    "path", [VIEW, "/agentjoin/AgentView.aspx", JOIN := "/agentjoin/AgentJoin.aspx"]
+)
 @pytest.mark.parametrize("name", ["SessionKey", "sessionkey", "VISITORID", "visitorId"])
 def test_names_may_be_written_in_any_case(relay: str, path: str, name: str) -> None:
     query = f"{name}=A_b-1&PartnerID={GROUP}&PARTNERUSERID=anna&LoginKey={quote(login_key())}"
@@ -108,12 +110,27 @@ def test_credentials_may_be_posted(relay: str) -> None:
     assert claims["name"] == "Anna <b>" + "x" * 55
 
 
-@pytest.mark.parametrize("key", ["", "a b", "x" * 51, "é", "<script>alert(1)</script>", "a/../b"])
+@pytest.mark.parametrize("key", ["a b", "x" * 51, "é", "<script>alert(1)</script>", "a/../b"])
 def test_a_key_that_is_none_is_told(relay: str, key: str) -> None:
     found = ask(f"{relay}{VIEW}?SessionKey={quote(key)}&loginkey=secret")
-    assert found.status == 400
-    assert ("1 to 50 letters" if key else "Which session?") in found.body
+    assert found.status == 400 and "1 to 50 letters" in found.body
     assert "<script>alert" not in found.body and "secret" not in found.body
+
+
+@pytest.mark.parametrize("path", [VIEW, JOIN])
+def test_who_knows_no_key_yet_is_asked_for_it(relay: str, path: str) -> None:
+    found = ask(f"{relay}{path}?SessionKey=&name=Anna&viewersamewindow=1")
+    assert found.status == 200 and "Which session?" in found.body
+    assert f'action="{path}"' in found.body and 'name="SessionKey"' in found.body
+    assert 'name="name" value="Anna"' in found.body
+    assert "form-action 'self'" in found.headers["Content-Security-Policy"]
+    # Who logs in on the way is logged in when the key is there.
+    who = f"partnerid={GROUP}&partneruserid=anna&loginkey="
+    assert ask(f"{relay}{path}?{who}wrong").status == 403
+    found = ask(f"{relay}{path}?{who}{quote(login_key())}")
+    assert found.status == 200 and "Which session?" in found.body and "$1$" not in found.body
+    cookie = found.headers["Set-Cookie"].partition(";")[0]
+    assert ask(f"{relay}{path}?SessionKey=K", Cookie=cookie).boot["key"] == "K"
 
 
 def test_forms_that_are_none_are_told(relay: str) -> None:
@@ -124,7 +141,7 @@ def test_forms_that_are_none_are_told(relay: str) -> None:
     assert ask(url, b"&".join([b"a=1"] * 60), Content_Type=FORM).status == 400
     assert ask(url, b"SessionKey=%ff", Content_Type=FORM).status == 400
     assert ask(url, b"SessionKey=\xff", Content_Type=FORM).status == 400
-    assert ask(url, b"", Content_Type=FORM).status == 400  # no key
+    assert ask(url, b"", Content_Type=FORM).status == 200  # no key: asks for one
 
 
 # -- the login form ------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ export function createApi(
       // Not sooner: a start that was refused has used nothing up.
       if (startParams === lastUsed) startParams = undefined;
     },
+    // A page that listens at each start would hear everything twice in the second session.
+    ended: () => handlers.clear(),
     shown: (shown) => face.showSession(shown),
     said(name, message) {
       for (const handler of [...(handlers.get(name) ?? [])]) call(handler, name, message);

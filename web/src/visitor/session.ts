@@ -26,6 +26,8 @@ type State = "idle" | "starting" | "on" | "away";
 export interface SessionHandlers {
   /** A session that was asked for here is there. */
   started(): void;
+  /** It is over, here or elsewhere. */
+  ended(): void;
   /** What visitors should see has changed; undefined: no session. */
   shown(session: SessionShown | undefined): void;
   /** An agent's session message. */
@@ -327,6 +329,7 @@ export class VisitorSession {
     this.retries = 0;
     this.lostAt = 0;
     writeTicket("");
+    this.handlers.ended();
     this.handlers.shown(undefined);
     this.events.fire("sessionend", { reason });
   }
