@@ -13,6 +13,15 @@ from tests.stack import GROUP
 from tests.wire.raw import raw_server
 
 API = "GLANCE.Cobrowse.Agent"
+# A viewer whose login has run out: its token is none.
+WRONG_TOKEN = """
+const { parse } = JSON;
+JSON.parse = (text) => {
+  const made = parse(text);
+  if (made?.token) made.token = `x${made.token}`;
+  return made;
+};
+"""
 # Listens first, and shows the viewer when the test says so.
 DESK = """<!doctype html><html lang="en"><title>Desk</title>
 <h1>Desk</h1><iframe id="frame" name="viewer" title="Viewer" width="980" height="560"></iframe>

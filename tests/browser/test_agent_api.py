@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 from tests.browser.conftest import FLAGS, VIEWPORT, chromium_path
-from tests.browser.desk import API, Desk, heard, serving_desk, show, viewer
+from tests.browser.desk import API, WRONG_TOKEN, Desk, heard, serving_desk, show, viewer
 from tests.browser.mirror import CUTS, until
 from tests.browser.visiting import LISTEN, call, start, wait_for
 from tests.stack import Origin, Stack, running_stack
@@ -86,6 +86,7 @@ def test_navigate_tells_the_page_at_join_and_each_one_after(
     assert sorted(data["browser"]) == ["name", "platform", "version"]
     assert data["url"] == stack.visitor_url + "/" and data["visitorversion"]
     assert data["browser"]["version"].split(".")[0] == version.split(".")[0]
+    assert "Chrom" in data["browser"]["name"] and data["browser"]["platform"] == "Linux"
     site.click("text=Branches")
     data = heard(page, "navigate", 2)[-1][1]
     assert isinstance(data, dict) and str(data["url"]).endswith("/branches")
@@ -258,6 +259,14 @@ def test_without_a_session_the_page_is_told(page: Page, stack: Stack, site: Page
     page.evaluate(f"{API}.sendSessionMessage('late', 1)")
     late: Any = heard(page, "error", 3)[-1][1]
     assert (late["code"], late["name"]) == ("nosession", "late")
+
+
+def test_a_viewer_that_may_not_join_is_told(page: Page, stack: Stack, site: Page) -> None:
+    page.add_init_script(WRONG_TOKEN)
+    show(page, stack.agent_view(str(call(site, "getKey()"))))
+    [[_, error]] = heard(page, "error")
+    assert isinstance(error, dict) and error["code"] == "refused"
+    assert "token is not valid" in error["msg"]
 
 
 def test_what_the_visitor_never_had_is_told(page: Page, stack: Stack, site: Page) -> None:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.agent_states import SETTINGS, SIZES, pages, states
+from tests.browser.desk import WRONG_TOKEN
 from tests.browser.mirror import CUTS, until, wait_for_equal_trees
 from tests.browser.test_good_guest import AXE
 from tests.browser.visiting import LISTEN, OPEN_UI, call, everything_sent, log_in, readable, start
@@ -302,17 +303,7 @@ def test_a_session_that_another_visitor_has_taken_is_told(
 def test_a_login_that_has_run_out_is_told(stack: Stack, three: tuple[Page, Page, Page]) -> None:
     agent, site, _ = three
     key = session(stack, three)
-
-    agent.add_init_script(
-        """
-        const { parse } = JSON;
-        JSON.parse = (text) => {
-          const made = parse(text);
-          if (made?.token) made.token = `x${made.token}`;
-          return made;
-        };
-        """
-    )
+    agent.add_init_script(WRONG_TOKEN)
     agent.goto(stack.agent_view(key))
     expect(agent.locator("#state")).to_have_text("Not connected")
     expect(agent.locator("#notice")).to_contain_text("The token is not valid")

@@ -12,6 +12,7 @@ import pytest
 import zeep
 from lxml import etree
 
+from relay.errors import Close
 from relay.service.soap import NAMESPACE, OPERATION
 from tests.node_clients import run_node
 from tests.relays import (
@@ -20,6 +21,7 @@ from tests.relays import (
     Peer,
     Relay,
     running_relay,
+    visitor_token,
 )
 from tests.stack import GROUP
 from tests.wire.calls import (
@@ -66,6 +68,25 @@ def test_a_session_is_found_by_its_key(relay: Relay, visitor: Peer, style: str) 
         assert root.findtext(f".//{{{NAMESPACE}}}pagetitle") == 'Shop <&> "1"'
         assert answer.element("partneruserid") == "bert"
     agent.close()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_who_the_visitor_is_is_told_and_what_of_it_is_signed(relay: Relay, style: str) -> None:
+    token = visitor_token(cookie="signed", levels={"email": "signed", "name": "cookie"})
+    person = {"visitorid": "v-1", "phone": "314"}
+    key = f"signed-{STYLES.index(style)}"
+    peer = relay.visitor(token=token, key=key, person=person)
+    assert peer.get()["type"] == "started"
+    answer = call(relay, style, parameters(ssnkey=key))
+    fields = {"visitorid": "v-1", "name": "Niels Bohr", "email": "cookie@shop.test", "phone": "314"}
+    assert {name: told(answer, style, name) for name in fields} == fields
+    if style == "json":
+        assert json.loads(answer.body)["d"]["verified"] == ["email"]
+    else:
+        found = etree.fromstring(answer.body.encode()).find(f".//{{{NAMESPACE}}}verified")
+        assert found is not None and [one.text for one in found] == ["email"]
+    peer.send({"type": "stop"})
+    assert peer.close_code() == Close.ENDED
 
 
 @pytest.mark.parametrize("style", STYLES)
