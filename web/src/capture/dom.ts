@@ -71,6 +71,13 @@ export function all(root: Document | ShadowRoot, selector: string): NodeListOf<E
   return find.call(root, selector) as NodeListOf<Element>;
 }
 
+const firstInDocument = Document.prototype.querySelector;
+
+/** It is not looked for behind the first. */
+export function first(doc: Document, selector: string): Element | null {
+  return firstInDocument.call(doc, selector);
+}
+
 const allInElement = Element.prototype.querySelectorAll;
 
 export function passwordsIn(place: Element | Document): NodeListOf<Element> {

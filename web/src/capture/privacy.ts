@@ -10,6 +10,7 @@ import {
   attribute,
   closest,
   designMode,
+  first,
   isElement,
   localName,
   matches,
@@ -83,7 +84,7 @@ export class Privacy {
   /** Whether the title is hidden, by a rule of its own or as an element. */
   hidesTitle(): boolean {
     if (this.rules.title || this.rules.mask === "text") return true;
-    const title = all(document, "title")[0];
+    const title = first(document, "title");
     return !!title && !!closest(title, this.selector);
   }
 

@@ -16,7 +16,7 @@ const ALWAYS: [name: string, selector: string][] = [
 ];
 const UNDEFINED = ":not(:defined)";
 /** To ask for all of them may take this part of the time, and no more. */
-const SHARE = 20;
+const SHARE = 60;
 
 type Root = Document | ShadowRoot;
 
