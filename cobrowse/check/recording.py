@@ -1,7 +1,4 @@
-"""For mitmdump: the addon, between two others that keep what became of each page.
-
-Beside proxy_addon/addon.py the only file that imports mitmproxy: it stands in the proxy.
-"""
+"""For mitmdump: the addon, between two others that keep what became of each page."""
 
 import functools
 from collections import Counter
@@ -150,5 +147,5 @@ def _text(fields: Fields) -> list[tuple[str, str]]:
 
 _cobrowse = Cobrowse()
 # The browser of the check gets everywhere without the proxy, too.
-_cobrowse.refuses_private = False
+_cobrowse.connections.refuses_private = False
 addons = [Before(_cobrowse), _cobrowse, After(_cobrowse)]

@@ -279,7 +279,9 @@ async def test_a_direct_relay_stands_in_the_page_and_in_its_policy(
 async def test_the_origins_certificate_is_asked_for_in_its_own_name(addon: Cobrowse) -> None:
     flow = reverse_flow()
     server = Server(address=("first.internal", 443))
-    addon.server_connect(ServerConnectionHookData(server=server, client=flow.client_conn))
+    addon.connections.server_connect(
+        ServerConnectionHookData(server=server, client=flow.client_conn)
+    )
     assert server.sni == "first.internal"
 
 

@@ -12,7 +12,11 @@ FORBIDDEN = {
     "cobrowse": set(),
 }
 # What runs in mitmproxy.
-MITMPROXY = {"proxy_addon/addon.py", "cobrowse/check/recording.py"}
+MITMPROXY = (
+    "proxy_addon/addon.py",
+    *("proxy_addon/mitm/" + name + ".py" for name in ("connections", "flows", "own_paths")),
+    "cobrowse/check/recording.py",
+)
 IMPURE = {"asyncio", "logging", "mitmproxy", "os", "pathlib", "random", "secrets", "socket", "time"}
 PURE = (
     *("proxy_addon/" + name for name in ("coding", "compression", "cookies", "csp", "fields")),
@@ -22,9 +26,9 @@ PURE = (
     "proxy_addon/token",
     *(
         "cobrowse/check/" + name
-        for name in ("crawling", "fields", "findings", "identity", "judging")
+        for name in ("crawling", "documents", "fields", "findings", "identity", "judging")
     ),
-    *("cobrowse/check/" + name for name in ("observed", "passages")),
+    *("cobrowse/check/" + name for name in ("observed", "passages", "pixels", "redacting")),
     *("relay/service/" + name for name in ("lookup", "openapi", "plain", "soap", "xmltext")),
     *("relay/" + name for name in ("auth", "errors", "outbox", "replay", "session", "wire")),
 )
