@@ -13,7 +13,6 @@ from relay.accounts.live import Accounts, Conflict, Fixed
 from relay.accounts.store import AccountStore
 from relay.accounts.texts import BadSettings, from_toml, to_toml
 from relay.errors import SetupError
-from relay.server import make_store
 from relay.settings import Settings
 from relay.store import StoreError
 
@@ -146,6 +145,9 @@ def _run(
         raise SetupError("the store is memory: only the settings page of the relay can change it")
 
     async def opened() -> None:
+        # Databases are slow to load, and other commands need none.
+        from relay.server import make_store
+
         store = make_store(settings)
         fixed = {group: values.settings for group, values in settings.groups.items()}
         accounts = Accounts(fixed, store.accounts)

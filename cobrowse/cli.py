@@ -17,7 +17,6 @@ from certs.trust import steps
 from cobrowse import accounts, config, loginkeys, records, up
 from cobrowse.processes import StartError
 from relay.errors import SetupError
-from relay.server import run as run_relay
 from relay.settings import Settings
 
 # Of cobrowse check, whose other codes are grades.
@@ -330,7 +329,10 @@ def _relay(arguments: argparse.Namespace) -> None:
     if arguments.origin:
         proxy = msgspec.structs.replace(settings.proxy, origin=arguments.origin)
         settings = msgspec.structs.replace(settings, proxy=proxy)
-    run_relay(settings, quiet=arguments.quiet)
+    # Slow to load, and no other command needs it.
+    from relay.server import run
+
+    run(settings, quiet=arguments.quiet)
 
 
 def _settings_commands(commands: Any) -> None:

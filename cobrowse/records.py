@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 
 from relay.errors import SetupError
-from relay.server import make_store
 from relay.settings import Settings
 from relay.store import Record, Store, StoreError
 
@@ -80,6 +79,9 @@ def erase(settings: Settings, group: str, visitorid: str) -> None:
 
 def _with_store(settings: Settings, work: Any) -> None:
     async def run() -> None:
+        # Databases are slow to load, and other commands need none.
+        from relay.server import make_store
+
         store = make_store(settings)
         try:
             await store.open()

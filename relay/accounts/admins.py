@@ -21,8 +21,6 @@ MAX_PASSWORD: Final = 1_000
 TOKEN_LIFETIME_S: Final = 3600
 LOGIN_LIFETIME_S: Final = 8 * 3600
 FOR_EVER: Final = float(2**53)
-# Made once: who tries a password where there is none waits as long as where there is one.
-_NOBODY: Final = PasswordHasher().hash("nobody has this password")
 
 
 class Admin(msgspec.Struct, frozen=True):
@@ -43,12 +41,16 @@ class Admin(msgspec.Struct, frozen=True):
 class Admins:
     def __init__(self, store: AccountStore, logins: Logins, secret: bytes) -> None:
         self._store, self._logins, self._secret = store, logins, secret
+        # Who tries a password where there is none waits as long as where there is one.
+        self._nobodys = PasswordHasher().hash("nobody has this password")
 
     async def by_password(self, address: str, password: str) -> Admin:
         """Raises: Refused, TooMuch, StoreError."""
         await self._logins.slow_down(address)
         kept = await self._store.secret(PASSWORD)
-        right = await anyio.to_thread.run_sync(_is_right, kept or _NOBODY, password[:MAX_PASSWORD])
+        right = await anyio.to_thread.run_sync(
+            _is_right, kept or self._nobodys, password[:MAX_PASSWORD]
+        )
         if not right or not kept:
             raise Refused("login", "This is not the password.")
         return await self._logged_in(address, Admin("password", "", _mark(kept)))
