@@ -71,7 +71,8 @@ def site_of(url: str) -> tuple[str, list[str]]:
     except ValueError:
         host = ""
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host):
-        raise StartError(f"no address of a page: {url!r}")
+        # What may be a password stands before the last @.
+        raise StartError(f"no address of a page: {url.rpartition('@')[2]!r}")
     host = _in_ascii(host)
     is_name = not host.replace(".", "").isdigit() and ":" not in host
     bare = host.removeprefix("www.")

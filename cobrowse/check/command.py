@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from cobrowse.processes import StartError
 
 MAX_PAGES: Final = 200
 MAX_TIMEOUT_S: Final = 3600
+_PROXY: Final = re.compile(r"^(https?|all|ftp)_proxy$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

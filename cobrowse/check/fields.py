@@ -46,27 +46,38 @@ _PROBES: Final = {
     "time": "19:10",
     "datetime-local": "1913-07-10T19:10",
 }
+_INERT: Final = ["template", "noscript", "iframe", "noembed", "noframes"]
 _PROBE: Final = "probe-of-check-0"
 _WORD_END: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\-.\[\]:]+")
 _PLAIN_ID: Final = re.compile(r"[A-Za-z][\w-]*")
 _MAX_FIELDS: Final = 40
+_MAX_VALUE: Final = 200
+# What cannot stand in a string of CSS as it is.
+_UNQUOTED: Final = re.compile(r"""[\x00-\x1f\x7f"\\]""")
 
 
 class Field(msgspec.Struct, frozen=True):
-    """selector: of CSS, for the settings. kind: what it seems to ask for. probe: a text for it."""
+    """selector: of CSS, for the settings. kind: what it seems to ask for. probe: a text for it.
+
+    number: of the inputs and textareas of its document or shadow root, from 0.
+    """
 
     selector: str
     label: str
     kind: str
     probe: str
+    number: int = 0
 
 
 def sensitive(html: str) -> list[Field]:
-    """The fields of a page that should be masked, each once."""
+    """The fields of a document or shadow root that should be masked, in its order."""
     tree = BeautifulSoup(html, "lxml")
+    # What stands in these is no element of the document.
+    for inert in tree.find_all(_INERT):
+        inert.decompose()
     labels = _labels(tree)
-    found: dict[str, Field] = {}
-    for tag in tree.find_all(["input", "textarea"]):
+    found: list[Field] = []
+    for number, tag in enumerate(tree.find_all(["input", "textarea"])):
         kind_of_input = _text_of(tag, "type").lower()
         if tag.name == "input" and kind_of_input in _NO_TEXT:
             continue
@@ -76,8 +87,8 @@ def sensitive(html: str) -> list[Field]:
             selector = _selector(tag)
             probe = _PROBES.get(kind_of_input, _PROBE)
             shown = " ".join((label or _text_of(tag, "placeholder")).split())[:60]
-            found.setdefault(selector, Field(selector, shown, kind, probe))
-    return list(found.values())
+            found.append(Field(selector, shown, kind, probe, number))
+    return found
 
 
 def _labels(tree: BeautifulSoup) -> dict[int, str]:
@@ -117,11 +128,19 @@ def _selector(tag: Tag) -> str:
     """As short as it can be, and still of this field alone where the page lets it."""
     if _PLAIN_ID.fullmatch(_text_of(tag, "id")):
         return f"#{_text_of(tag, 'id')}"
-    for name in ("name", "id", "autocomplete", "placeholder"):
-        if value := _text_of(tag, name):
-            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'{tag.name}[{name}="{quoted}"]'
-    return f"{tag.name}[type={_text_of(tag, 'type') or 'text'}]"
+    for name in ("name", "id", "aria-label", "placeholder", "title", "autocomplete"):
+        value = _text_of(tag, name)
+        if 0 < len(value) <= _MAX_VALUE:
+            return f'{tag.name}[{name}="{_UNQUOTED.sub(_escaped, value)}"]'
+    kind = _text_of(tag, "type")
+    return (
+        f'{tag.name}[type="{_UNQUOTED.sub(_escaped, kind)}"]' if kind else f"{tag.name}:not([type])"
+    )
+
+
+def _escaped(character: re.Match[str]) -> str:
+    """As CSS writes it in a string."""
+    return f"\\{ord(character[0]):x} "
 
 
 def _text_of(tag: Tag, name: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ import msgspec
 from cobrowse.check.documents import changed
 from cobrowse.check.findings import Code, Finding, Grade, Metrics, printable
 from cobrowse.check.identity import proposals
-from cobrowse.check.observed import FrameSeen, Load, Mirrored, is_of_its_page
+from cobrowse.check.observed import FrameSeen, Load, Mirrored
 from cobrowse.check.passages import Passage, inserted, plain_url
 from proxy_addon.splice import SPLICED
 
@@ -46,10 +46,12 @@ _REASONS: Final = {
 }
 
 
+# Of a page's pixels: more that move by themselves, and nothing can be said of the rest.
+_RESTLESS: Final = 0.5
 # Of nodes that differ from load to load by themselves: more, and nothing can be said of the rest.
 _UNSTEADY: Final = 0.5
 _LOGS_IN: Final = re.compile(
-    r"log[ _-]?[io]n|sign[ _-]?in|\bauth|\bsso\b|anmeld|connexion|iniciar", re.IGNORECASE
+    r"log[ _-]?[io]n|sign[ _-]?in|\bauth(?!or)|\bsso\b|anmeld|connexion|iniciar", re.IGNORECASE
 )
 # Where the script stands, by the tag before it, and why there.
 _PLACES: Final = {
@@ -120,9 +122,7 @@ def _document(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Find
         if len(before) == len(after) == 1 and before != after:
             text = f"{code} {after.pop()}; without the proxy {before.pop()}"
             yield Finding(code, Grade.BROKEN, text)
-    statuses = {load.status for load in (*without, *through)}
-    if len(statuses) == 1 and (status := statuses.pop()) >= 400:
-        yield Finding("status", Grade.DEGRADED, f"an error page was checked: status {status}")
+    yield from _answers((*without, *through))
     if {load.seen.mode for load in (*without, *through)} == {"quirks"}:
         yield Finding("mode", Grade.FINE, "quirks, with the proxy and without")
     yield _tree(without, through)
@@ -148,6 +148,22 @@ def _tree(without: Sequence[Load], through: Sequence[Load]) -> Finding:
     if not all(load.seen.is_whole for load in loads):
         text += "; there are more, which were not compared"
     return Finding("dom", Grade.FINE, text)
+
+
+def _answers(loads: Sequence[Load]) -> Iterator[Finding]:
+    """What makes it doubtful that the page that was looked at is the one that was meant."""
+    statuses = list(dict.fromkeys(load.status for load in loads))
+    if len(statuses) == 1 and statuses[0] >= 400:
+        text = f"an error page was checked: status {statuses[0]}"
+        yield Finding("status", Grade.DEGRADED, text)
+    elif max(statuses) >= 400:
+        told = ", ".join(map(str, statuses))
+        text = f"the site answers differently from load to load: status {told}"
+        yield Finding("status", Grade.DEGRADED, text)
+    urls = list(dict.fromkeys(plain_url(load.url) for load in loads))
+    if len(urls) > 1:
+        text = f"leads elsewhere from load to load: {' and '.join(map(_short, urls[:2]))}"
+        yield Finding("load", Grade.DEGRADED, text)
 
 
 def _properties(
@@ -196,13 +212,22 @@ def judge_meanwhile(without: Sequence[Load], later: Load, mirrored: Mirrored) ->
         yield msgspec.structs.replace(finding, text=f"{finding.text}, during a session")
 
 
-def _is_about(complaint: str, addresses: Sequence[str]) -> bool:
+def _never_there(loads: Sequence[Load]) -> set[str]:
+    """Addresses, without queries, of what no load got."""
+    failed = (
+        {url.partition("?")[0] for url, came in load.files.items() if not came} for load in loads
+    )
+    return set.intersection(*failed)
+
+
+def _is_about(complaint: str, addresses: Collection[str]) -> bool:
     return any(address in complaint for address in addresses)
 
 
 def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding]:
     complaints = [load.complaints for load in without], [load.complaints for load in through]
     violations = [load.violations for load in without], [load.violations for load in through]
+    dead = _never_there(without)
     kinds: list[tuple[Code, str, str, tuple[list[list[str]], list[list[str]]]]] = [
         ("console", "new error", "in the console", complaints),
         ("violations", "new violation", "of the page's policy", violations),
@@ -212,6 +237,8 @@ def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Fi
         always = set.intersection(*({_without_numbers(line) for line in lines} for lines in after))
         told = dict.fromkeys(after[0])
         new = [line for line in told if _without_numbers(line) in always - known]
+        # It is told in other words through a proxy.
+        new = [line for line in new if not _is_about(line, dead)]
         if new:
             yield Finding(code, Grade.DEGRADED, f"{_count(new, what)} {where}", _cut(new))
 
@@ -241,6 +268,12 @@ def _speed(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding
         yield Finding("speed", Grade.DEGRADED, f"the first paint comes {later:,.0f} ms later")
 
 
+def judge_later(load: Load, url: str) -> Iterator[Finding]:
+    """Args: url: where the page is after all that."""
+    if plain_url(url) != plain_url(load.url):
+        yield Finding("load", Grade.FINE, f"goes on by itself to {_short(url)}")
+
+
 def judge_landing(load: Load, *, is_logged_in: bool) -> Iterator[Finding]:
     """Where an address leads. is_logged_in: with cookies of a login, as far as the user knows."""
     if load.url == load.asked:
@@ -264,34 +297,45 @@ def judge_frames(
     for passage in passages:
         if passage.is_frame and passage.outcome == SPLICED:
             yield from _policies(passage)
-    outcomes = {passage.url: passage.outcome for passage in passages}
-    covered, hosts, lines = 0, [], []
     failed = [frame for frame in frames if frame.url.startswith(_ERROR_PAGE)]
     more = len(failed) - sum(frame.url.startswith(_ERROR_PAGE) for frame in without)
     if more > 0:
-        yield Finding(
-            "frames", Grade.BROKEN, f"{_count(more, 'frame')} fail through the proxy only"
-        )
-    shown = [frame for frame in frames if frame not in failed]
-    for frame in shown:
-        if frame.can_script and (frame.has_script or is_of_its_page(frame.url)):
-            covered += 1
-            continue
-        host, outcome = urlsplit(frame.url).hostname, outcomes.get(plain_url(frame.url))
-        reason = _REASONS.get(outcome or "", outcome or "its host is not included")
-        if not frame.can_script:
-            reason = "its sandbox lets no script run"
-        elif outcome == SPLICED:
-            reason = "the script is in it and does not run"
-        elif not outcome and host:
-            hosts.append(host)
-        lines.append(f"{_short(frame.url)}: {reason}")
+        text = f"{_count(more, 'frame')} fail through the proxy only"
+        yield Finding("frames", Grade.BROKEN, text)
+    # The browser's own, as for PDF, are not the page's.
+    shown = [
+        frame
+        for frame in frames
+        if frame not in failed and not frame.url.startswith("chrome-extension:")
+    ]
+    outcomes = {passage.url: passage.outcome for passage in passages}
+    hidden = [frame for frame in shown if not (frame.has_script or frame.is_reached)]
+    lines = [f"{_short(frame.url)}: {_why_empty(frame, outcomes)}" for frame in hidden]
     if lines:
+        hosts = [urlsplit(frame.url).hostname for frame in hidden if _is_elsewhere(frame, outcomes)]
         text = f"{_count(lines, 'frame')} of {len(shown)} empty for the agent"
         proposal = [f"--include {host}" for host in dict.fromkeys(hosts)]
         yield Finding("frames", Grade.DEGRADED, text, _cut(lines), proposal)
-    elif covered:
-        yield Finding("frames", Grade.FINE, f"the agent sees into all {covered} frames")
+    elif shown:
+        yield Finding("frames", Grade.FINE, f"the agent sees into all {len(shown)} frames")
+
+
+def _is_elsewhere(frame: FrameSeen, outcomes: Mapping[str, str]) -> bool:
+    is_web = frame.url.startswith(("http:", "https:"))
+    return is_web and frame.can_script and not outcomes.get(plain_url(frame.url))
+
+
+def _why_empty(frame: FrameSeen, outcomes: Mapping[str, str]) -> str:
+    outcome = outcomes.get(plain_url(frame.url), "")
+    if not frame.can_script:
+        return "its sandbox lets no script run"
+    if frame.is_waiting:
+        return "it has not loaded yet"
+    if _is_elsewhere(frame, outcomes):
+        return "its host is not included"
+    if outcome == SPLICED:
+        return "the script is in it and does not run, or does not answer"
+    return _REASONS.get(outcome, outcome) or "no page around it reaches into it"
 
 
 def judge_workers(workers: Sequence[str], has_script: bool) -> Iterator[Finding]:
@@ -323,33 +367,49 @@ def judge_session(mirrored: Mirrored, later: Load) -> Iterator[Finding]:
         told = _cut([*later.complaints, *later.violations])
         yield Finding("session", Grade.BROKEN, f"no session: {_short(why)}", told)
         return
-    if mirrored.is_empty:
-        yield Finding("session", Grade.BROKEN, "the agent sees little of what is on the page")
-        return
-    share = mirrored.difference
-    grade = Grade.FINE if share <= ALIKE else Grade.DEGRADED if share <= UNLIKE else Grade.BROKEN
-    text = f"the agent's copy differs in {share:.2%} of its pixels"
-    if mirrored.masked:
-        text += f"; {_count(mirrored.masked, 'masked place')} left out"
-    yield Finding("session", grade, text)
+    yield _pictured(mirrored)
     if mirrored.missing:
         text = f"not for the agent: {_count(mirrored.missing, 'file')} of other sites"
         if any(_is_about(line, mirrored.missing) for line in later.complaints):
             text += "; the page's console says so during a session"
         yield Finding("files", Grade.DEGRADED, text, _cut(mirrored.missing))
     if mirrored.readable:
+        readable = {one.selector: one for one in mirrored.readable}.values()
         lines = [
-            _short(f"{one.selector} ({one.label or 'no label'}): {one.kind}")
-            for one in mirrored.readable
+            _short(f"{one.selector} ({one.label or 'no label'}): {one.kind}") for one in readable
         ]
         text = f"the agent sees what is typed into {_count(lines, 'field')} that may be sensitive"
         rules = [
             "[groups.<groupid>.settings]",
             "masked_elements = [",
-            *(f"  {{ selector = {_toml(one.selector)} }}," for one in mirrored.readable),
+            *(f"  {{ selector = {_toml(one.selector)} }}," for one in readable),
             "]",
         ]
         yield Finding("fields", Grade.DEGRADED, text, lines, rules)
+
+    if mirrored.untried:
+        lines = [_short(f"{one.selector}: {one.kind}") for one in mirrored.untried]
+        text = f"{_count(lines, 'field')} that may be sensitive took no text to try it with"
+        yield Finding("fields", Grade.FINE, text, _cut(lines))
+
+
+def _pictured(mirrored: Mirrored) -> Finding:
+    if not mirrored.is_pictured:
+        text = "a session runs, and the browser gave no picture of the page to compare"
+        return Finding("session", Grade.DEGRADED, text)
+    if mirrored.is_empty:
+        return Finding("session", Grade.BROKEN, "the agent sees little of what is on the page")
+    if mirrored.moving > _RESTLESS:
+        text = f"{mirrored.moving:.0%} of the page moves by itself: too much to compare"
+        return Finding("session", Grade.DEGRADED, text)
+    share = mirrored.difference
+    grade = Grade.FINE if share <= ALIKE else Grade.DEGRADED if share <= UNLIKE else Grade.BROKEN
+    text = f"the agent's copy differs in {share:.2%} of its pixels"
+    if mirrored.masked:
+        text += f"; {_count(mirrored.masked, 'masked place')} left out"
+    if mirrored.moving >= ALIKE:
+        text += f"; {mirrored.moving:.0%} that move by themselves left out"
+    return Finding("session", grade, text)
 
 
 def _toml(text: str) -> str:
@@ -362,6 +422,11 @@ def unchecked(why: str, *, is_page: bool) -> Finding:
     """Of what cannot be loaded without the proxy, either. is_page: as far as anybody knows."""
     grade = Grade.DEGRADED if is_page else Grade.FINE
     return Finding("load", grade, f"not checked: {_short(why)}")
+
+
+def unfinished(why: str) -> Finding:
+    """Of a page that has loaded, and of which not all could be looked at."""
+    return Finding("session", Grade.DEGRADED, f"not finished: {_short(why)}")
 
 
 def unloadable(why: str) -> Finding:

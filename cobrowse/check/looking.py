@@ -1,28 +1,20 @@
 """One load of a page in a real browser, and what it looks like then."""
 
 import asyncio
+import base64
 import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from playwright.async_api import (
-    BrowserContext,
-    CDPSession,
-    ConsoleMessage,
-    Frame,
-    Page,
-    Response,
-    ViewportSize,
-)
-from playwright.async_api import (
-    Error as BrowserError,
-)
+from playwright.async_api import BrowserContext, Frame, Page, ViewportSize
+from playwright.async_api import Error as BrowserError
 
 from cobrowse.check.observed import FrameSeen, Load, Seen
+from cobrowse.check.watching import FRAME_PATIENCE_S, MAX_FRAMES, Watch
 
 VIEWPORT: Final[ViewportSize] = {"width": 1280, "height": 800}
 # Until a page answers.
@@ -36,15 +28,30 @@ _LATER_MS: Final = 1_500
 _MOMENT_MS: Final = 200
 _LOOK: Final = files("cobrowse.check").joinpath("look.js").read_text("utf-8")
 _WORLD: Final = "cobrowse-check"
+# How often a page may lead on by a script while it is looked at.
+_LOOKS: Final = 4
+_LEFT: Final = re.compile(r"context was destroyed|Cannot find context|navigat|detached", re.I)
+_PICTURE_PATIENCE_S: Final = 10.0
 # Frames so small are nothing that anybody looks at.
 _LEAST_FRAME_PX: Final = 3
-_MAX_FRAMES: Final = 50
-_MAX_COMPLAINTS: Final = 200
-_MAX_FILES: Final = 5_000
 _PAGES: Final = ("text/html", "application/xhtml+xml")
 # What the script leaves in each page and frame that it runs in.
 _HAS_SCRIPT: Final = "!!window.GLANCE?.Cobrowse?._internal"
-_PATIENCE_S: Final = 5.0
+# Of a frame's element, as the page around it sees it; null where nobody sees it.
+_OF_FRAME: Final = """(frame, least) => {
+  const { width, height, right, bottom } = frame.getBoundingClientRect();
+  const isSeen = frame.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const isOutside = right + scrollX <= 0 || bottom + scrollY <= 0;
+  if (!isSeen || isOutside || Math.min(width, height) < least) return null;
+  const sandbox = frame.getAttribute("sandbox");
+  const src = frame.hasAttribute("srcdoc") ? "" : (frame.getAttribute("src") ?? "");
+  const isPage = src && !/^(?:about|javascript):/i.test(src.trim());
+  return {
+    can_script: sandbox === null || sandbox.toLowerCase().split(/\\s+/).includes("allow-scripts"),
+    is_reached: !!frame.contentDocument,
+    src: isPage ? new URL(src, document.baseURI).href : "",
+  };
+}"""
 
 
 class Unloadable(Exception):
@@ -52,98 +59,11 @@ class Unloadable(Exception):
 
 
 class NoPage(Unloadable):
-    """What it gets is no HTML: a download, a feed, a picture."""
+    """What it gets is no page of this site: a download, a feed, a picture, another site."""
 
 
-class _Watch:
-    """What a page's console, policies and network tell from now on."""
-
-    def __init__(self, page: Page, session: CDPSession) -> None:
-        self.complaints: list[str] = []
-        self.violations: list[str] = []
-        self.transfer_bytes = 0
-        # Whether each came; None while nothing is known.
-        self._files: dict[str, bool | None] = {}
-        self.workers: list[str] = []
-        page.on("console", self._on_message)
-        page.on("pageerror", lambda error: self._complain(str(error)))
-        page.on("request", lambda request: self._note(request.url, None))
-        page.on("requestfailed", lambda request: self._note(request.url, False))
-        page.on("response", lambda response: self._note(response.url, response.status < 400))
-        page.context.on("serviceworker", lambda worker: self.workers.append(worker.url))
-        session.on("Audits.issueAdded", self._on_issue)
-        session.on("Network.loadingFinished", self._on_finished)
-        self._page, self._session = page, session
-
-    async def begin(self) -> None:
-        await self._session.send("Audits.enable")
-        await self._session.send("Network.enable")
-
-    def forget(self) -> None:
-        """What was told of a load that failed."""
-        for told in (self.complaints, self.violations, self._files):
-            told.clear()
-        self.transfer_bytes = 0
-
-    async def listen_to_frames(self) -> None:
-        """Frames of other sites are pages to the browser, which keeps what they complained of."""
-        for frame in self._page.frames[1 : _MAX_FRAMES + 1]:
-            with contextlib.suppress(BrowserError):  # it is of this site
-                session = await self._page.context.new_cdp_session(frame)
-                session.on("Audits.issueAdded", self._on_issue)
-                await session.send("Audits.enable")
-
-    def files(self) -> dict[str, bool]:
-        """By address, whether it came."""
-        return {url: came is not False for url, came in self._files.items()}
-
-    def _note(self, url: str, came: bool | None) -> None:
-        # What came once is there: our own script may ask for it again, where it may not.
-        if not self._files.get(url) and (url in self._files or len(self._files) < _MAX_FILES):
-            self._files[url] = came
-
-    def _on_message(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            url = message.location.get("url", "")
-            is_of_file = message.text.startswith("Failed to load resource")
-            self._complain(f"{message.text} {url}" if is_of_file else message.text)
-
-    def _complain(self, text: str) -> None:
-        if len(self.complaints) < _MAX_COMPLAINTS:
-            self.complaints.append(text)
-
-    def _on_issue(self, event: dict[str, Any]) -> None:
-        details = event["issue"]["details"].get("contentSecurityPolicyIssueDetails")
-        if details and len(self.violations) < _MAX_COMPLAINTS:
-            what = details.get("blockedURL") or details["contentSecurityPolicyViolationType"]
-            told = " (report only)" if details.get("isReportOnly") else ""
-            self.violations.append(f"{details['violatedDirective']}: {what}{told}")
-
-    def _on_finished(self, event: dict[str, Any]) -> None:
-        self.transfer_bytes += int(event["encodedDataLength"])
-
-    async def look(self, page: Page) -> Seen:
-        """Raises: Unloadable."""
-        try:
-            tree = await self._session.send("Page.getFrameTree")
-            frame = tree["frameTree"]["frame"]["id"]
-            world = await self._session.send(
-                "Page.createIsolatedWorld", {"frameId": frame, "worldName": _WORLD}
-            )
-            for beat in (True, False):
-                answer = await self._session.send(
-                    "Runtime.evaluate",
-                    {
-                        "expression": _LOOK,
-                        "contextId": world["executionContextId"],
-                        "returnByValue": True,
-                    },
-                )
-                if beat:  # what takes a moment is there the second time
-                    await page.wait_for_timeout(_MOMENT_MS)
-            return msgspec.convert(answer["result"].get("value"), Seen)
-        except (BrowserError, msgspec.ValidationError) as error:
-            raise Unloadable(str(error).splitlines()[0]) from error
+class _Gone(Exception):
+    """The document was left while it was looked at."""
 
 
 @dataclass
@@ -152,7 +72,7 @@ class Visit:
 
     page: Page
     load: Load
-    _watch: _Watch
+    _watch: Watch
 
     def workers(self) -> list[str]:
         """Scripts of the page's own service workers."""
@@ -179,11 +99,11 @@ async def loaded(
     Raises: Unloadable.
     """
     page = await context.new_page()
-    watch = _Watch(page, await context.new_cdp_session(page))
+    watch = Watch(page, await context.new_cdp_session(page))
     await watch.begin()
     for tried in range(1, tries + 1):
         try:
-            response = await _go(page, url)
+            await _go(page, url)
             break
         except NoPage:
             raise
@@ -191,16 +111,22 @@ async def loaded(
             if tried == tries:
                 raise
             watch.forget()
-    await settle(page)
-    await watch.listen_to_frames()
-    load = await _look(page, url, response, watch)
+    for tried in range(1, _LOOKS + 1):
+        await settle(page)
+        await watch.listen_to_frames()
+        try:
+            load = await _look(page, url, watch)
+            break
+        except _Gone as error:
+            if tried == _LOOKS:
+                raise Unloadable("it leads on and on") from error
     if twice:
         await page.wait_for_timeout(_LATER_MS)
-        load.trees.append((await watch.look(page)).tree)
+        load.trees.append((await _see(page)).tree)
     yield Visit(page, load, watch)
 
 
-async def _go(page: Page, url: str) -> Response:
+async def _go(page: Page, url: str) -> None:
     try:
         response = await page.goto(url, timeout=ANSWER_TIMEOUT_MS, wait_until="commit")
     except BrowserError as error:
@@ -210,7 +136,6 @@ async def _go(page: Page, url: str) -> Response:
         raise Unloadable(found[0] if found else error.message.splitlines()[0]) from error
     if response is None:
         raise Unloadable("no page")
-    return response
 
 
 async def settle(page: Page) -> None:
@@ -220,10 +145,13 @@ async def settle(page: Page) -> None:
         await page.wait_for_load_state("networkidle", timeout=_SETTLE_TIMEOUT_MS)
 
 
-async def _look(page: Page, asked: str, response: Response, watch: _Watch) -> Load:
-    seen = await watch.look(page)
+async def _look(page: Page, asked: str, watch: Watch) -> Load:
+    """Raises: Unloadable, _Gone."""
+    seen, response = await _see(page), watch.response
     if seen.media_type not in _PAGES:
         raise NoPage(f"it is {seen.media_type or 'something else'}, no HTML")
+    if response is None:
+        raise Unloadable("no page")
     try:
         return Load(
             asked=asked,
@@ -237,30 +165,77 @@ async def _look(page: Page, asked: str, response: Response, watch: _Watch) -> Lo
             violations=list(watch.violations),
             transfer_bytes=watch.transfer_bytes,
             files=watch.files(),
-            screenshot=await page.screenshot(),
+            screenshot=await picture(page),
             cookies=list(await page.context.cookies(page.url)),
         )
     except BrowserError as error:
         raise Unloadable(error.message.splitlines()[0]) from error
 
 
+async def _see(page: Page) -> Seen:
+    """What look.js tells. Raises: Unloadable, _Gone."""
+    session = await page.context.new_cdp_session(page)
+    try:
+        tree = await session.send("Page.getFrameTree")
+        frame = tree["frameTree"]["frame"]["id"]
+        world = await session.send(
+            "Page.createIsolatedWorld", {"frameId": frame, "worldName": _WORLD}
+        )
+        asks = {"contextId": world["executionContextId"], "returnByValue": True}
+        await session.send("Runtime.evaluate", asks | {"expression": f"({_LOOK})(true)"})
+        await page.wait_for_timeout(_MOMENT_MS)  # what takes a moment is there the second time
+        answer = await session.send("Runtime.evaluate", asks | {"expression": f"({_LOOK})(false)"})
+        if "exceptionDetails" in answer:
+            told = answer["exceptionDetails"].get("exception", {}).get("description", "an error")
+            raise Unloadable(f"its document cannot be read: {told.splitlines()[0]}")
+        return msgspec.convert(answer["result"].get("value"), Seen)
+    except BrowserError as error:
+        if _LEFT.search(error.message):
+            raise _Gone from error
+        raise Unloadable(error.message.splitlines()[0]) from error
+    except msgspec.ValidationError as error:
+        raise Unloadable(f"its document cannot be read: {error}") from error
+
+
+async def picture(page: Page) -> bytes:
+    """PNG, as the page is now; b"" where the browser gives none in time."""
+    with contextlib.suppress(BrowserError, TimeoutError):
+        async with asyncio.timeout(_PICTURE_PATIENCE_S):
+            session = await page.context.new_cdp_session(page)
+            # Not Playwright's own, which waits for fonts that never come.
+            taken = await session.send("Page.captureScreenshot", {"format": "png"})
+            await session.detach()
+            return base64.b64decode(taken["data"])
+    return b""
+
+
 async def _frames(page: Page) -> list[FrameSeen]:
-    found = []
-    for frame in page.frames[1 : _MAX_FRAMES + 1]:
-        with contextlib.suppress(BrowserError):  # it is gone
+    found = await asyncio.gather(*(_frame(frame) for frame in page.frames[1 : MAX_FRAMES + 1]))
+    return [frame for frame in found if frame]
+
+
+async def _frame(frame: Frame) -> FrameSeen | None:
+    """None for one that nobody looks at, or that is gone."""
+    with contextlib.suppress(BrowserError, TimeoutError):
+        async with asyncio.timeout(FRAME_PATIENCE_S):
             element = await frame.frame_element()
-            box = await element.bounding_box()
-            if box and min(box["width"], box["height"]) >= _LEAST_FRAME_PX:
-                sandbox = await element.get_attribute("sandbox")
-                can_script = sandbox is None or "allow-scripts" in sandbox.lower().split()
-                has_script = can_script and await has_script_in(frame)
-                found.append(FrameSeen(frame.url, can_script, has_script))
-    return found
+            told = await element.evaluate(_OF_FRAME, _LEAST_FRAME_PX)
+            if told is None:
+                return None
+            is_waiting = bool(told["src"]) and frame.url in ("", "about:blank")
+            return FrameSeen(
+                url=told["src"] if is_waiting else frame.url,
+                can_script=told["can_script"],
+                is_reached=told["is_reached"] and not is_waiting,
+                has_script=told["can_script"] and await has_script_in(frame),
+                is_waiting=is_waiting,
+            )
+    return None
 
 
 async def has_script_in(frame: Frame | Page) -> bool:
     """Whether the proxy's script is there. One that does not answer has none."""
     with contextlib.suppress(TimeoutError, BrowserError):
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(FRAME_PATIENCE_S):
             return bool(await frame.evaluate(_HAS_SCRIPT))
     return False

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
-from playwright.async_api import BrowserContext, Frame, Page, Response
+from playwright.async_api import BrowserContext, Frame, JSHandle, Page, Response
 from playwright.async_api import Error as BrowserError
 
 from cobrowse.check.fields import Field, sensitive
-from cobrowse.check.looking import Visit, has_script_in, settle
+from cobrowse.check.looking import Visit, has_script_in, picture, settle
 from cobrowse.check.observed import Mirrored, is_of_its_page
-from cobrowse.check.pixels import difference, ink
+from cobrowse.check.pixels import difference, ink, movement, share
 from cobrowse.check.stage import Stage
 from proxy_addon.naming import asset_id
 
@@ -33,34 +33,35 @@ _IS_LIVE: Final = "typeof window.GLANCE?.Cobrowse?.Visitor?.startSession === 'fu
 _STOP: Final = "GLANCE.Cobrowse.Visitor.stopSession()"
 CLEANING_UP_S: Final = 5.0
 _LOOKS, _LOOK_EVERY_MS = 10, 50
+_ALIKE_AT_ONCE: Final = 0.002
 # Shorter ones may stand in a copy by chance.
 _TELLING_CHARACTERS: Final = 4
 _MAX_FRAMES: Final = 10
 _MAX_FIELDS: Final = 40
-# The HTML of a document, and of each shadow root that is open.
+# The document and each shadow root that is open, with their fields.
 _ROOTS: Final = """() => {
+  const { get: shadowRoot } = Object.getOwnPropertyDescriptor(Element.prototype, "shadowRoot");
   const found = [];
-  const add = (root, html) => {
-    if (found.length < 100) found.push(html.slice(0, 2_000_000).toWellFormed());
-    for (const { shadowRoot } of root.querySelectorAll("*")) {
-      if (shadowRoot) add(shadowRoot, shadowRoot.innerHTML);
+  const add = (root, element) => {
+    if (found.length === 100) return;
+    found.push([...root.querySelectorAll("input,textarea")]);
+    found.at(-1).html = (element ? element.outerHTML : root.innerHTML).slice(0, 2_000_000).toWellFormed();
+    for (const host of root.querySelectorAll("*")) {
+      const shadow = shadowRoot.call(host);
+      if (shadow) add(shadow);
     }
   };
-  add(document, document.documentElement.outerHTML);
+  add(document, document.documentElement);
   return found;
-}"""
-# Put a text into an empty field, of which no event tells the page, or take it out again. Returns
-# what is in the field now.
-_FILL: Final = """([selector, text, isIn]) => {
-  const find = (root) => {
-    const roots = [...root.querySelectorAll("*")].filter(({ shadowRoot }) => shadowRoot);
-    return roots.reduce((found, { shadowRoot }) => found ?? find(shadowRoot), root.querySelector(selector));
-  };
-  const field = find(document);
-  if (!field) return "";
-  if (isIn ? !field.value : field.value === text) field.value = isIn ? text : "";
-  return String(field.value);
 }"""  # noqa: E501
+_HTML: Final = "(roots) => roots.map(({ html, length }) => [html, length])"
+# Put a text into an empty field, of which no event tells the page, or take it out again. Returns
+# what is in the field now, and how many of the document's fields hold just that.
+_FILL: Final = """([roots, root, number, text, isIn]) => {
+  const field = roots[root][number];
+  if (isIn ? !field.value : field.value === text) field.value = isIn ? text : "";
+  return [field.value, roots.flat().filter(({ value }) => value === field.value).length];
+}"""
 _MARK: Final = "(name) => document.body.append(document.createElement(name))"
 _UNMARK: Final = "(name) => document.querySelector(name)?.remove()"
 
@@ -128,7 +129,7 @@ async def _look(page: Page, agent: Page, url: str) -> Mirrored:
     if not await _arrives(page.main_frame, agent, "check-follows"):
         mirrored.error = "the agent's copy does not follow the page"
     else:
-        mirrored.readable = await _readable(page, agent)
+        await _try_fields(page, agent, mirrored)
     return mirrored
 
 
@@ -136,54 +137,83 @@ async def _pictures(page: Page, agent: Page) -> Mirrored:
     await agent.evaluate("document.querySelector('.cursor').style.visibility = 'hidden'")
     # What the visitor sees of us is no part of the page.
     await page.locator("cobrowse-visitor").evaluate("(ours) => { ours.hidden = true; }")
-    best = Mirrored(difference=1.0)
+    shown, taken = [await picture(page)], []
     for _ in range(_ATTEMPTS):
-        told: dict[str, Any] = await agent.evaluate(_COPY, {})
-        shown, copy = await page.screenshot(), await agent.locator("#screen").screenshot()
-        found = difference(shown, copy, told["rects"], told["size"][0])
-        if found <= best.difference:
-            best = Mirrored(difference=found, masked=len(told["rects"]), page=shown, copy=copy)
-            best.is_empty = ink(copy) < ink(shown) / 4
-        if found < 0.002:
+        told: dict[str, Any] = await agent.evaluate(_COPY, "")
+        taken.append((told, await agent.locator("#screen").screenshot()))
+        shown.append(await picture(page))
+        if not all(shown):
+            return Mirrored(is_pictured=False)
+        if difference(shown[0], taken[-1][1], told["rects"], told["size"][0]) < _ALIKE_AT_ONCE:
             break
+    moving = movement(shown)
+    best = Mirrored(difference=1.0, moving=share(moving))
+    for (told, copy), before in zip(taken, shown, strict=False):
+        found = difference(before, copy, told["rects"], told["size"][0], moving)
+        if found <= best.difference:
+            best.difference, best.masked = found, len(told["rects"])
+            best.page, best.copy = before, copy
+            best.is_empty = ink(copy) < ink(before) / 4
     return best
 
 
-async def _readable(page: Page, agent: Page) -> list[Field]:
-    """The fields whose text gets to the agent: seen by putting one into them, for a moment."""
-    found: dict[str, Field] = {}
+async def _try_fields(page: Page, agent: Page, mirrored: Mirrored) -> None:
+    """Which fields' text gets to the agent: seen by putting one into them, for a moment."""
     left = _MAX_FIELDS
     for number, frame in enumerate(page.frames[:_MAX_FRAMES]):
-        fields: list[Field] = []
-        if is_of_its_page(frame.url) or await has_script_in(frame):
-            for html in await frame.evaluate(_ROOTS):
-                fields += sensitive(html)
-        if not fields or not await _arrives(frame, agent, f"check-frame-{number}"):
-            continue
-        for one in fields[:left]:
-            left -= 1
-            if await _is_readable(frame, agent, one, left):
-                found.setdefault(one.selector, one)
-    return list(found.values())
+        # What becomes of one frame or field says nothing of the others.
+        with contextlib.suppress(BrowserError):
+            if not is_of_its_page(frame.url) and not await has_script_in(frame):
+                continue
+            roots = await frame.evaluate_handle(_ROOTS)
+            fields = [
+                (root, one)
+                for root, (html, length) in enumerate(await frame.evaluate(_HTML, roots))
+                for one in sensitive(html)
+                if one.number < length
+            ]
+            if not fields or not await _arrives(frame, agent, f"check-frame-{number}"):
+                continue
+            for root, one in fields[:left]:
+                left -= 1
+                await _try(frame, agent, roots, root, one, left, mirrored)
 
 
-async def _is_readable(frame: Frame, agent: Page, one: Field, number: int) -> bool:
-    probe = f"{one.probe[:-1]}{number % 9 + 1}"
+async def _try(
+    frame: Frame,
+    agent: Page,
+    roots: JSHandle,
+    root: int,
+    one: Field,
+    left: int,
+    mirrored: Mirrored,
+) -> None:
+    probe = f"{one.probe[:-1]}{left % 9 + 1}"
     try:
-        text = await frame.evaluate(_FILL, [one.selector, probe, True])
-        if len(text) < _TELLING_CHARACTERS:
-            return False
-        is_there = await _arrives(frame, agent, f"check-{number}-filled")
-        return is_there and await _shows(agent, text)
+        text, times = await frame.evaluate(_FILL, [roots, root, one.number, probe, True])
+        if not text:
+            mirrored.untried.append(one)
+        elif await _arrives(frame, agent, f"check-{left}-filled") and await _shows(
+            agent, text, times
+        ):
+            mirrored.readable.append(one)
+    except BrowserError:
+        mirrored.untried.append(one)
     finally:
         async with bounded():
-            await frame.evaluate(_FILL, [one.selector, probe, False])
+            await frame.evaluate(_FILL, [roots, root, one.number, probe, False])
 
 
-async def _shows(agent: Page, text: str) -> bool:
-    """Whether a field of the copy has a text, now or in a moment: values come after elements."""
+async def _shows(agent: Page, text: str, times: int) -> bool:
+    """Whether fields of the copy have a text, now or in a moment: values come after elements.
+
+    A short one may stand in others by chance: as many must have it as on the page.
+    """
     for _ in range(_LOOKS):
-        if (await agent.evaluate(_COPY, {"texts": [text]}))["shown"]:
+        values: list[str] = (await agent.evaluate(_COPY, ""))["values"]
+        if len(text) >= _TELLING_CHARACTERS and any(text in value for value in values):
+            return True
+        if values.count(text) >= times:
             return True
         await agent.wait_for_timeout(_LOOK_EVERY_MS)
     return False
@@ -195,7 +225,7 @@ async def _arrives(frame: Frame, agent: Page, name: str) -> bool:
         await frame.evaluate(_MARK, element)
         deadline = time.monotonic() + TIMEOUT_S
         try:
-            while not (await agent.evaluate(_COPY, {"name": element}))["has"]:
+            while not (await agent.evaluate(_COPY, element))["has"]:
                 if time.monotonic() > deadline:
                     return False
                 await agent.wait_for_timeout(_LOOK_EVERY_MS)

@@ -22,17 +22,23 @@ class Seen(msgspec.Struct, frozen=True):
     loaded_ms: float | None
 
 
-class FrameSeen(msgspec.Struct, frozen=True):
-    """A frame of some size. can_script: its sandbox, if it has one, lets scripts run. has_script:
-    the proxy's own runs there."""
+class FrameSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that is to be seen.
+
+    url: its address, or the one that it waits with until it is scrolled to. can_script: its
+    sandbox, if it has one, lets scripts run. has_script: the proxy's own runs there. is_reached:
+    the page around it has it in its hands, and so has the script there.
+    """
 
     url: str
-    can_script: bool
-    has_script: bool
+    can_script: bool = True
+    has_script: bool = False
+    is_reached: bool = False
+    is_waiting: bool = False
 
 
 def is_of_its_page(url: str) -> bool:
-    """Whether a frame has no address of its own: the script of the page around it sees into it."""
+    """Whether a frame has no address of its own."""
     return not url or url.startswith(("about:", "blob:"))
 
 
@@ -66,16 +72,21 @@ class Mirrored:
     """How a session went.
 
     error: why there was none, else "". difference: share of the pixels that differ clearly, 0 to 1,
-    masked places left out. masked: places that the agent does not see. missing: addresses of files
-    that the visitor has and the agent does not get. is_empty: much less is to be seen than on the
-    page. readable: fields whose text the agent sees.
+    masked places left out. moving: share that moves by itself and is left out, too. masked: places
+    that the agent does not see. is_pictured: the browser gave pictures to compare. missing:
+    addresses of files that the visitor has and the agent does not get. is_empty: much less is to be
+    seen than on the page. readable: fields whose text the agent sees. untried: fields that took no
+    text.
     """
 
     error: str = ""
     difference: float = 0.0
+    moving: float = 0.0
     masked: int = 0
+    is_pictured: bool = True
     is_empty: bool = False
     missing: list[str] = field(default_factory=list)
     readable: list[Field] = field(default_factory=list)
+    untried: list[Field] = field(default_factory=list)
     page: bytes = field(default=b"", repr=False)
     copy: bytes = field(default=b"", repr=False)

@@ -7,14 +7,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from playwright.async_api import Browser, BrowserContext, HttpCredentials, ViewportSize
 from playwright.async_api import Error as BrowserError
 
 from cobrowse.check import judging
 from cobrowse.check.findings import Finding, PageReport
-from cobrowse.check.looking import VIEWPORT, Unloadable, loaded, settle
+from cobrowse.check.looking import VIEWPORT, NoPage, Unloadable, Visit, loaded, settle
 from cobrowse.check.mirroring import bounded, is_live, mirror
 from cobrowse.check.observed import Load, Mirrored
 from cobrowse.check.passages import plain_url
@@ -68,11 +68,13 @@ class Pairs:
         """
         async with self._bounded(url):
             first = await self._without(url)
+        page = PageReport(url=url, findings=[])
         try:
             async with self._bounded(url):
-                page = await self._compared(url, first)
+                await self._compare(page, first)
         except Unloadable as error:
-            page = PageReport(url=url, findings=[judging.unloadable(str(error))])
+            told = judging.unfinished if page.findings else judging.unloadable
+            page.findings.append(told(str(error)))
         self._stage.forget_bodies()
         return page, first
 
@@ -96,17 +98,13 @@ class Pairs:
         async with self._context(through=False) as context, loaded(context, url) as visit:
             if await is_live(visit.page):
                 raise Unloadable("the page has a co-browse script without this proxy")
-            self._learn(visit.load)
+            if urlsplit(visit.load.url).hostname not in self._stage.hosts:
+                raise NoPage(f"it leads to another site, {plain_url(visit.load.url)}")
             return visit.load
 
-    def _learn(self, load: Load) -> dict[str, str]:
-        """The cookies of a load, whose values must not be told."""
-        cookies = {cookie["name"]: cookie["value"] for cookie in load.cookies}
-        self._secrets.learn(cookies.values())
-        return cookies
-
-    async def _compared(self, url: str, first: Load) -> PageReport:
-        without, before = [first], len(self._stage.passages())
+    async def _compare(self, page: PageReport, first: Load) -> None:
+        """Fill in the report, as far as it gets."""
+        url, without, before = page.url, [first], len(self._stage.passages())
         # What the network does once is not the proxy's doing.
         async with (
             self._context(through=True) as context,
@@ -114,6 +112,10 @@ class Pairs:
         ):
             load = visit.load
             through = [load]
+            page.pictures = {
+                "Without the proxy": shrunk(first.screenshot),
+                "Through it": shrunk(load.screenshot),
+            }
             passage = await self._stage.passage(
                 {plain_url(load.url), plain_url(load.answered)}, load.status, before
             )
@@ -121,38 +123,34 @@ class Pairs:
             for _ in range(_MORE_LOADS):
                 if not judging.are_alike(without, through):
                     await self._again(url, without, through)
+            page.without, page.through = judging.metrics(without), judging.metrics(through)
             group = self._stage.settings.groups[self._stage.group]
-            findings = [
-                *judging.judge_landing(first, is_logged_in=bool(self._visitor.cookies)),
+            cookies = {cookie["name"]: cookie["value"] for cookie in load.cookies}
+            page.findings += [
+                *judging.judge_landing(load, is_logged_in=bool(self._visitor.cookies)),
                 *judging.judge(without, through, passage, self._stage.body),
                 *judging.judge_frames(first.frames, load.frames, passages),
-                *judging.judge_cookies(self._learn(load), list(group.cookies.sources())),
+                *judging.judge_cookies(cookies, list(group.cookies.sources())),
             ]
-            mirrored = None
             if passage and passage.outcome == SPLICED:
-                began = time.monotonic()
-                async with self._desk() as desk:
-                    mirrored = await mirror(visit, desk, self._stage)
-                seconds = time.monotonic() - began
-                findings += judging.judge_session(mirrored, visit.since())
-                findings += await self._meanwhile(url, without, visit.since(), mirrored, seconds)
+                await self._mirror(page, visit, without)
+            page.findings += judging.judge_later(load, visit.page.url)
             if workers := visit.workers():
                 has_script = await _has_script_again(context, url)
-                findings += judging.judge_workers(workers, has_script)
-        pictures = {
-            "Without the proxy": first.screenshot,
-            "Through it": load.screenshot,
-            "In a session": mirrored.page if mirrored else b"",
-            "What the agent sees": mirrored.copy if mirrored else b"",
-        }
-        return PageReport(
-            url=url,
-            findings=findings,
-            without=judging.metrics(without),
-            through=judging.metrics(through),
-            difference=mirrored.difference if mirrored and not mirrored.error else None,
-            pictures={name: shrunk(picture) for name, picture in pictures.items() if picture},
-        )
+                page.findings += judging.judge_workers(workers, has_script)
+
+    async def _mirror(self, page: PageReport, visit: Visit, without: Sequence[Load]) -> None:
+        """A session, and what the page has to say of it."""
+        began = time.monotonic()
+        async with self._desk() as desk:
+            mirrored = await mirror(visit, desk, self._stage)
+        seconds = time.monotonic() - began
+        page.findings += judging.judge_session(mirrored, visit.since())
+        if mirrored.page:
+            page.difference = mirrored.difference
+            page.pictures["In a session"] = shrunk(mirrored.page)
+            page.pictures["What the agent sees"] = shrunk(mirrored.copy)
+        page.findings += await self._meanwhile(page.url, without, visit.since(), mirrored, seconds)
 
     async def _meanwhile(
         self, url: str, without: Sequence[Load], later: Load, mirrored: Mirrored, seconds: float
@@ -192,6 +190,8 @@ class Pairs:
                 )
             yield context
         finally:
+            async with bounded():
+                self._secrets.learn(cookie["value"] for cookie in await context.cookies())
             async with bounded():
                 await context.close()
 

@@ -18,6 +18,7 @@ from certs.authority import load
 from cobrowse import config, forwarding, up
 from cobrowse.check.passages import BODY, LIST, Passage
 from cobrowse.processes import Processes, StartError, free_port, running
+from proxy_addon.forward import Hosts
 from relay.auth import make_login_key
 
 GROUP: Final = "12345"
@@ -34,7 +35,7 @@ _PATIENCE_S: Final = 10.0
 class Stage:
     """proxy: its address. pin: of its authority's key. settings: what the proxy was told.
 
-    folder: of what the proxy records.
+    hosts: that are opened. folder: of what the proxy records.
     """
 
     proxy: str
@@ -43,6 +44,7 @@ class Stage:
     group: str
     api_key: str
     settings: proxy_conf.Settings
+    hosts: Hosts
     folder: Path
     processes: Processes
 
@@ -56,7 +58,8 @@ class Stage:
     def passages(self) -> list[Passage]:
         """All pages that have passed until now, the oldest first."""
         path = self.folder / LIST
-        lines = path.read_bytes().splitlines() if path.exists() else []
+        # The last may be half written.
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         return [msgspec.json.decode(line, type=Passage) for line in lines]
 
     async def passage(self, urls: Container[str], status: int, after: int) -> Passage | None:
@@ -111,6 +114,7 @@ def serving(url: str, path: str | None, include: Sequence[str]) -> Iterator[Stag
             group,
             own["groups"][group]["api_key"],
             config.load(str(file))[0],
+            Hosts([*given.proxy.include, *forward.include]),
             folder,
             processes,
         )

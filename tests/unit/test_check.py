@@ -27,7 +27,7 @@ from cobrowse.check.findings import Code, Finding, Grade, PageReport, Report
 from cobrowse.check.identity import proposals
 from cobrowse.check.observed import FrameSeen, Load, Mirrored, Seen
 from cobrowse.check.passages import Inserted, Passage, inserted
-from cobrowse.check.pixels import difference, ink, shrunk
+from cobrowse.check.pixels import difference, ink, movement, share, shrunk
 from cobrowse.check.redacting import Secrets
 from cobrowse.processes import StartError
 from proxy_addon.identity import from_cookies
@@ -123,9 +123,9 @@ def test_a_page_that_is_the_same_is_fine() -> None:
 def test_what_is_worse_through_the_proxy_is_said(fault: str, value: dict[str, Any]) -> None:
     assert faults(judged([load()], [load(**value)])) == {fault}
     assert not judging.are_alike([load()], [load(**value)])
-    # What a second pair does not show, was chance.
+    # What a second pair does not show, was chance; of an error page much else was looked at.
     again = [load(**value), load()]
-    assert not faults(judged([load(), load()], again))
+    assert faults(judged([load(), load()], again)) == ({fault} if fault == "status" else set())
 
 
 def test_what_the_site_does_itself_is_not_ours() -> None:
@@ -180,6 +180,20 @@ def test_what_a_long_policy_got_at_its_end_is_seen() -> None:
     after = [(before[0][0], before[0][1] + " 'self'")]
     found = judged([load()], [load()], passage(before=before, after=after))["policy"]
     assert [line.endswith("'self'") for line in found.details] == [False, True]
+
+
+def test_a_site_that_answers_differently_from_load_to_load_is_said() -> None:
+    limited = load(status=429)
+    found = judged([load(), load(status=429)], [limited, limited])["status"]
+    assert found.grade is Grade.DEGRADED and "status 200, 429" in found.text
+    found = judged([load()], [load(url="http://shop.test/login")])["load"]
+    assert found.grade is Grade.DEGRADED and "leads elsewhere" in found.text
+
+
+def test_what_nobody_gets_is_told_in_other_words_by_a_proxy() -> None:
+    gone, said = {"http://ads.test/x.js?1": False}, ["502 http://ads.test/x.js?2"]
+    assert not faults(judged([load(files=gone)], [load(files=gone, complaints=said)]))
+    assert faults(judged([load()], [load(files=gone, complaints=said)])) == {"console"}
 
 
 def test_an_error_page_is_not_what_was_asked_for() -> None:
@@ -260,18 +274,22 @@ def test_a_login_that_is_over_is_said(
     assert not list(judging.judge_landing(load(html=html), is_logged_in=is_logged_in))
 
 
-def frame(url: str, *, can_script: bool = True, has_script: bool = False) -> FrameSeen:
-    return FrameSeen(url, can_script, has_script)
+def frame(url: str, **values: bool) -> FrameSeen:
+    return FrameSeen(url=url, **values)
 
 
 def test_frames_that_stay_empty_are_said() -> None:
     frames = [
         frame("http://shop.test/in#part", has_script=True),
-        frame("about:srcdoc"),
+        frame("about:srcdoc", is_reached=True),
         frame("http://pay.test/"),
         frame("http://shop.test/plain", can_script=False),
         frame("http://shop.test/broken"),
         frame("http://shop.test/strict"),
+        frame("about:srcdoc"),
+        frame("data:text/html,x"),
+        frame("http://later.test/", is_waiting=True),
+        frame("chrome-extension://pdf/"),
     ]
     passed = [
         passage(url="http://shop.test/in", is_frame=True),
@@ -279,14 +297,15 @@ def test_frames_that_stay_empty_are_said() -> None:
         passage(url="http://shop.test/strict", is_frame=True, outcome="sandbox"),
     ]
     (found,) = judging.judge_frames([], frames, passed)
-    assert found.grade is Grade.DEGRADED and "4 frames of 6" in found.text
+    assert found.grade is Grade.DEGRADED and "7 frames of 9" in found.text
     assert [line.partition(": ")[2][:20] for line in found.details] == [
-        "its host is not incl", "its sandbox lets no ",
-        "the script is in it ", "its policy puts it i",
+        "its host is not incl", "its sandbox lets no ", "the script is in it ",
+        "its policy puts it i", "no page around it re", "no page around it re",
+        "it has not loaded ye",
     ]  # fmt: skip
-    assert found.proposal == ["--include pay.test"]
+    assert found.proposal == ["--include pay.test", "--include later.test"]
     (found,) = judging.judge_frames([], frames[:2], passed)
-    assert not found.grade
+    assert not found.grade and "all 2 frames" in found.text
     assert not list(judging.judge_frames([], [], passed))
 
 
@@ -325,9 +344,31 @@ def test_a_session_is_as_good_as_its_picture(share: float, grade: Grade) -> None
     assert found.grade is grade and "2 masked places" in found.text
 
 
+def test_a_page_that_moves_is_compared_where_it_rests() -> None:
+    (found,) = judging.judge_session(Mirrored(difference=0.001, moving=0.2), load())
+    assert found.grade is Grade.FINE and "20% that move by themselves left out" in found.text
+    (found,) = judging.judge_session(Mirrored(difference=0.001, moving=0.6), load())
+    assert found.grade is Grade.DEGRADED and "too much to compare" in found.text
+    (found,) = judging.judge_session(Mirrored(is_pictured=False), load())
+    assert found.grade is Grade.DEGRADED
+    one, two = picture(0, (0, 0, 5, 5)), picture(0, (2, 0, 7, 5))
+    moving = movement([one, two])
+    assert 0 < share(moving) < 0.5
+    assert difference(one, two) > 0 == difference(one, two, moving=moving)
+    assert share(movement([one, one])) == 0
+
+
+def test_a_page_that_was_not_looked_at_whole_is_said() -> None:
+    assert judging.unfinished("no answer in 9 s").grade is Grade.DEGRADED
+    assert not list(judging.judge_later(load(), "http://shop.test/#x"))
+    (found,) = judging.judge_later(load(), "http://shop.test/next")
+    assert found.grade is Grade.FINE and "goes on by itself" in found.text
+
+
 def test_a_copy_that_stays_empty_breaks_the_page() -> None:
-    (found,) = judging.judge_session(Mirrored(difference=0.001, is_empty=True), load())
-    assert found.grade is Grade.BROKEN
+    empty = Mirrored(difference=0.001, is_empty=True, missing=["http://cdn.test/a.css"])
+    found, why = judging.judge_session(empty, load())
+    assert found.grade is Grade.BROKEN and why.code == "files"
     assert ink(picture(255)) == 0 and ink(picture(0, (0, 0, 9, 9))) == pytest.approx(81 / 5000)
 
 
@@ -346,21 +387,29 @@ def test_a_page_that_is_no_page_without_the_proxy_is_not_broken_by_it() -> None:
 
 
 def test_no_secret_is_in_a_report() -> None:
-    secrets = Secrets(["s3cret%20value", "abc"])
-    secrets.learn(["s3cret%20value-and-more"])
-    assert secrets.without("a=s3cret%20value-and-more; b=s3cret value abc") == "a=…; b=… abc"
+    secrets = Secrets(["s3cret%20value", "7Ab9x", "en", "1"])
+    secrets.learn(["s3cret%20value-and-more", "of-a-page", "default"])
+    assert secrets.without("a=s3cret%20value-; b=s3cret value 7Ab9x 7Ab9xy en 1") == (
+        "a=…-; b=… … 7Ab9xy en 1"
+    )
     assert secrets.without("it ends in s3cret%20va…") == "it ends in …"
     assert secrets.without("it ends in s3c…") == "it ends in s3c…"
     given = "http://a.test/x;jsessionid=0123456789?id=12&token=0123456789abc#key=0123456789"
     cleaned = "http://a.test/x;jsessionid=…?id=12&token=…#key=…"
-    page = PageReport(
-        url=given, findings=[Finding("load", Grade.FINE, given, [given], [f"--include {given}"])]
-    )
-    found = secrets.page(page)
-    assert found.url == cleaned
-    assert found.findings == [
-        Finding("load", Grade.FINE, cleaned, [cleaned], [f"--include {cleaned}"])
-    ]
+    lines = [given, "said s3cret%20value-and-more and of-a-page by default"]
+    found = [Finding("load", Grade.FINE, f"of-a-page {given}", lines, ["x = 'of-a-page'"])]
+    page = secrets.page(PageReport(url=given, findings=found))
+    assert page.url == cleaned
+    (told,) = page.findings
+    # Words that pages use are not left out of our own.
+    assert told.text == f"of-a-page {cleaned}" and told.proposal == ["x = 'of-a-page'"]
+    assert told.details == [cleaned, "said … and … by default"]
+
+
+def test_an_address_that_is_none_is_told_without_its_password() -> None:
+    with pytest.raises(StartError) as told:
+        forwarding.site_of("https://me:pa/ss-obviously-fake@shop.test/")
+    assert "obviously-fake" not in str(told.value) and "shop.test" in str(told.value)
 
 
 def test_a_password_in_an_address_is_for_its_site_alone() -> None:
@@ -455,7 +504,19 @@ def test_fields_that_look_sensitive() -> None:
         ('input[autocomplete="section-x bday"]', "date of birth"),
         ('textarea[id="1"]', "income"),
         ('input[name="p"]', "password"),
-        ("input[type=text]", "identity document"),
+        (r'input[aria-label="Passport number \22 x\22 "]', "identity document"),
+    ]
+
+
+def test_fields_are_told_apart_by_what_they_have() -> None:
+    html = """<template><input name=x></template><noscript><input></noscript><input>
+      <label>Passport number <input></label><label>Salary <input type=number></label>
+      <textarea placeholder="Social security&#10;number"></textarea>"""
+    found = [(one.number, one.selector) for one in sensitive(html)]
+    assert found == [
+        (1, "input:not([type])"),
+        (2, 'input[type="number"]'),
+        (3, r'textarea[placeholder="Social security\a number"]'),
     ]
 
 
@@ -464,6 +525,12 @@ def test_links_of_the_same_site_that_do_nothing() -> None:
       <a href=mailto:a@b.c>C</a><a href=/logout>D</a><a href=/basket?do=remove>E</a>
       <a href=x.PDF>F</a><a href=f download>G</a><a href="/x">Sign out</a><area href="/map">
       <a href="http://[bad">H</a><a href=javascript:x()>I</a>"""
+    here = ["https://SHOP.test:443/b", "https://shop.test./c"]
+    tags = "".join(f"<a href={url}>x</a>" for url in here)
+    tags += "<a href=/users/1/deactivate>x</a><a href=/exit>x</a><a href=https://shop.test:8/>x</a>"
+    assert list(links(tags, "https://shop.test/index")) == here
+    unicode = "<a href=https://xn--bcher-kva.test/a>x</a>"
+    assert list(links(unicode, "https://bücher.test/"))
     assert list(links(html, "https://shop.test/index")) == [
         "https://shop.test/shop/a",
         "https://shop.test/map",
