@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Files of tests side by side: most of them wait for browsers and servers.
+AT_ONCE ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test check build bench clean
@@ -14,8 +16,8 @@ test: build $(VENV)/.tests-installed
 	@$(BIN)/python tests/install_chromium.py
 	@$(BIN)/python tests/install_haproxy.py
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python tests/other_python.py
-	$(BIN)/pytest
+	@$(BIN)/python tests/other_python.py $(AT_ONCE)
+	$(BIN)/pytest $(AT_ONCE)
 
 # What needs no browser and no network: linters, types, the scripts' own tests.
 check: build $(VENV)/.tests-installed

@@ -1,6 +1,7 @@
 """Run what needs no browser on a second interpreter, where the machine has one.
 
-mitmproxy 12 needs Python 3.12, and 3.11 gets mitmproxy 11: two interpreters try both.
+mitmproxy 12 needs Python 3.12, and 3.11 gets mitmproxy 11: two interpreters try both. Arguments
+are pytest's.
 """
 
 import glob
@@ -41,7 +42,7 @@ def main() -> None:
         subprocess.run([path, "-m", "venv", VENV], check=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--editable", f"{ROOT}[dev]"]
     subprocess.run(install, check=True)
-    tests = ["tests/unit", "tests/wire"]
+    tests = ["tests/unit", "tests/wire", *sys.argv[1:]]
     sys.exit(subprocess.run([python, "-m", "pytest", *tests], cwd=ROOT).returncode)
 
 
