@@ -1,53 +1,28 @@
-"""What of two pairs of loads, of what passed, and of a session is a finding. Pure."""
+"""What of two pairs of loads, and of what passed, is a finding. Pure."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from cobrowse.check.documents import changed
-from cobrowse.check.findings import Code, Finding, Grade, Metrics, printable
+from cobrowse.check.findings import Code, Finding, Grade, Metrics
 from cobrowse.check.identity import proposals
-from cobrowse.check.observed import FrameSeen, Load, Mirrored
+from cobrowse.check.observed import Load, Mirrored
 from cobrowse.check.passages import Passage, inserted, plain_url
+from cobrowse.check.wording import count, cut, short
 from proxy_addon.splice import SPLICED
 
-# Shares of clearly different pixels.
-ALIKE: Final = 0.01
-UNLIKE: Final = 0.10
 # A first paint that comes later is seen.
 LATER_MS: Final = 500.0
-_MAX_DETAILS: Final = 20
-_MAX_CHARACTERS: Final = 160
 _MAX_POLICY: Final = 8_000
 _POLICY: Final = re.compile(r"content-security-policy", re.IGNORECASE)
 _NONCE: Final = re.compile(r"'nonce-[^']*'")
 _NEW_NONCE: Final = "'nonce-…'"
-# What browsers show for a frame that does not load, or may not be in a frame.
-_ERROR_PAGE: Final = "chrome-error:"
 _NUMBERS: Final = re.compile(r"[0-9a-f]{6,}|\d+", re.IGNORECASE)
-# Codes of the visitor API's error event that say something of the page.
-_REFUSALS: Final = {
-    "policy": "the page's own policy, in its HTML, keeps the script out",
-}
-# Why a page passes untouched, for who wants to mend it.
-_REASONS: Final = {
-    "sandbox": "its policy puts it into a sandbox without scripts",
-    "XHTML": "it is XHTML, where one wrong character would be an error in place of the page",
-    "no-transform": "it says Cache-Control: no-transform; ignore_no_transform = true overrides it",
-    "excluded": "include or exclude in the config file leave it out",
-    "not HTML": "it is no HTML",
-    "coding": "its compression is one that nobody knows",
-}
-
-
-# Of a page's pixels: more that move by themselves, and nothing can be said of the rest.
-_RESTLESS: Final = 0.5
 # Of nodes that differ from load to load by themselves: more, and nothing can be said of the rest.
 _UNSTEADY: Final = 0.5
 _LOGS_IN: Final = re.compile(
@@ -63,6 +38,16 @@ _PLACES: Final = {
 }
 _NO_HEAD: Final = "the page writes no head, so where its head begins by itself"
 
+# Why a page passes untouched, for who wants to mend it.
+REASONS: Final = {
+    "sandbox": "its policy puts it into a sandbox without scripts",
+    "XHTML": "it is XHTML, where one wrong character would be an error in place of the page",
+    "no-transform": "it says Cache-Control: no-transform; ignore_no_transform = true overrides it",
+    "excluded": "include or exclude in the config file leave it out",
+    "not HTML": "it is no HTML",
+    "coding": "its compression is one that nobody knows",
+}
+
 Reader = Callable[[str], bytes]
 
 
@@ -77,7 +62,7 @@ def judge(
     yield from _snippet(passage, read)
     yield from _document(without, through)
     if passage:
-        yield from _policies(passage)
+        yield from policies(passage)
     yield from _complaints(without, through)
     yield from _speed(without, through)
 
@@ -95,7 +80,7 @@ def _snippet(passage: Passage | None, read: Reader) -> Iterator[Finding]:
         yield Finding("script", Grade.BROKEN, "the page did not come through the proxy")
         return
     if passage.outcome != SPLICED:
-        reason = _REASONS.get(passage.outcome, passage.outcome or "nothing was counted")
+        reason = REASONS.get(passage.outcome, passage.outcome or "nothing was counted")
         yield Finding("script", Grade.BROKEN, f"the page is left as it is: {reason}")
         return
     if not passage.came:
@@ -109,7 +94,7 @@ def _snippet(passage: Passage | None, read: Reader) -> Iterator[Finding]:
         return
     before = came[: found.at].decode("latin-1")
     tag = re.search(r"<(/?\w*)[^<>]*>\s*\Z", before)
-    behind = f"behind {_short(tag[0].strip())}" if tag else f"at byte {found.at:,}"
+    behind = f"behind {short(tag[0].strip())}" if tag else f"at byte {found.at:,}"
     why = _PLACES.get(tag[1].lower().lstrip("/") if tag else "", _NO_HEAD)
     place = f"line {before.count(chr(10)) + 1}, {behind}, {len(found.text):,} bytes: {why}"
     yield Finding("script", Grade.FINE, f"the script is in the page: {place}")
@@ -135,8 +120,8 @@ def _tree(without: Sequence[Load], through: Sequence[Load]) -> Finding:
         [tree for load in through for tree in load.trees],
     )
     if different:
-        text = f"{_count(different, 'node')} of the document: not as without the proxy"
-        return Finding("dom", Grade.BROKEN, text, _cut(different))
+        text = f"{count(different, 'node')} of the document: not as without the proxy"
+        return Finding("dom", Grade.BROKEN, text, cut(different))
     most = max(len(tree) for load in loads for tree in load.trees)
     if unsteady > most * _UNSTEADY:
         text = f"{unsteady:,} of {most:,} nodes differ from load to load: too many to compare"
@@ -162,7 +147,7 @@ def _answers(loads: Sequence[Load]) -> Iterator[Finding]:
         yield Finding("status", Grade.DEGRADED, text)
     urls = list(dict.fromkeys(plain_url(load.url) for load in loads))
     if len(urls) > 1:
-        text = f"leads elsewhere from load to load: {' and '.join(map(_short, urls[:2]))}"
+        text = f"leads elsewhere from load to load: {' and '.join(map(short, urls[:2]))}"
         yield Finding("load", Grade.DEGRADED, text)
 
 
@@ -179,18 +164,16 @@ def _properties(
     )
 
 
-def _policies(passage: Passage) -> Iterator[Finding]:
+def policies(passage: Passage) -> Iterator[Finding]:
     """Each change of a policy, as a diff. A nonce is another at each load."""
     before, after = (Counter(_policy_lines(fields)) for fields in (passage.before, passage.after))
     lines = [f"- {line}" for line in (before - after).elements()]
     lines += [f"+ {line}" for line in (after - before).elements()]
     if lines:
-        whose = (
-            f"policy of the frame {_short(passage.url)}" if passage.is_frame else "page's policy"
-        )
+        whose = f"policy of the frame {short(passage.url)}" if passage.is_frame else "page's policy"
         text = f"the {whose} lets the script in"
         # Whole: what was added stands at the end.
-        yield Finding("policy", Grade.FINE, text, _cut(lines, _MAX_POLICY))
+        yield Finding("policy", Grade.FINE, text, cut(lines, _MAX_POLICY))
 
 
 def _policy_lines(fields: Sequence[tuple[str, str]]) -> list[str]:
@@ -207,7 +190,7 @@ def judge_meanwhile(without: Sequence[Load], later: Load, mirrored: Mirrored) ->
     """What a page has complained of during a session, besides files that the agent does not get."""
     if mirrored.error:
         return
-    others = [line for line in later.complaints if not _is_about(line, mirrored.missing)]
+    others = [line for line in later.complaints if not is_about(line, mirrored.missing)]
     for finding in _complaints(without, [replace(later, complaints=others)]):
         yield msgspec.structs.replace(finding, text=f"{finding.text}, during a session")
 
@@ -220,7 +203,7 @@ def _never_there(loads: Sequence[Load]) -> set[str]:
     return set.intersection(*failed)
 
 
-def _is_about(complaint: str, addresses: Collection[str]) -> bool:
+def is_about(complaint: str, addresses: Collection[str]) -> bool:
     return any(address in complaint for address in addresses)
 
 
@@ -238,9 +221,9 @@ def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Fi
         told = dict.fromkeys(after[0])
         new = [line for line in told if _without_numbers(line) in always - known]
         # It is told in other words through a proxy.
-        new = [line for line in new if not _is_about(line, dead)]
+        new = [line for line in new if not is_about(line, dead)]
         if new:
-            yield Finding(code, Grade.DEGRADED, f"{_count(new, what)} {where}", _cut(new))
+            yield Finding(code, Grade.DEGRADED, f"{count(new, what)} {where}", cut(new))
 
 
 def _without_numbers(text: str) -> str:
@@ -271,83 +254,20 @@ def _speed(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding
 def judge_later(load: Load, url: str) -> Iterator[Finding]:
     """Args: url: where the page is after all that."""
     if plain_url(url) != plain_url(load.url):
-        yield Finding("load", Grade.FINE, f"goes on by itself to {_short(url)}")
+        yield Finding("load", Grade.FINE, f"goes on by itself to {short(url)}")
 
 
 def judge_landing(load: Load, *, is_logged_in: bool) -> Iterator[Finding]:
     """Where an address leads. is_logged_in: with cookies of a login, as far as the user knows."""
     if load.url == load.asked:
         return
-    text = f"leads to {_short(load.url)}"
+    text = f"leads to {short(load.url)}"
     asks = _LOGS_IN.search(load.url) or re.search(r"""type=["']?password""", load.seen.html)
     if is_logged_in and asks and not _LOGS_IN.search(load.asked):
         text += ", which seems to ask for a login: are the cookies still good?"
         yield Finding("load", Grade.DEGRADED, text)
     else:
         yield Finding("load", Grade.FINE, text)
-
-
-def judge_frames(
-    without: Sequence[FrameSeen], frames: Sequence[FrameSeen], passages: Sequence[Passage]
-) -> Iterator[Finding]:
-    """Which frames an agent sees into, and what became of their policies.
-
-    Args: without, frames: of a load without the proxy, and of one with it.
-    """
-    for passage in passages:
-        if passage.is_frame and passage.outcome == SPLICED:
-            yield from _policies(passage)
-    failed = [frame for frame in frames if frame.url.startswith(_ERROR_PAGE)]
-    more = len(failed) - sum(frame.url.startswith(_ERROR_PAGE) for frame in without)
-    if more > 0:
-        text = f"{_count(more, 'frame')} fail through the proxy only"
-        yield Finding("frames", Grade.BROKEN, text)
-    # The browser's own, as for PDF, are not the page's.
-    shown = [
-        frame
-        for frame in frames
-        if frame not in failed and not frame.url.startswith("chrome-extension:")
-    ]
-    outcomes = {passage.url: passage.outcome for passage in passages}
-    hidden = [frame for frame in shown if not (frame.has_script or frame.is_reached)]
-    lines = [f"{_short(frame.url)}: {_why_empty(frame, outcomes)}" for frame in hidden]
-    if lines:
-        hosts = [urlsplit(frame.url).hostname for frame in hidden if _is_elsewhere(frame, outcomes)]
-        text = f"{_count(lines, 'frame')} of {len(shown)} empty for the agent"
-        proposal = [f"--include {host}" for host in dict.fromkeys(hosts)]
-        yield Finding("frames", Grade.DEGRADED, text, _cut(lines), proposal)
-    elif shown:
-        yield Finding("frames", Grade.FINE, f"the agent sees into all {len(shown)} frames")
-
-
-def _is_elsewhere(frame: FrameSeen, outcomes: Mapping[str, str]) -> bool:
-    is_web = frame.url.startswith(("http:", "https:"))
-    return is_web and frame.can_script and not outcomes.get(plain_url(frame.url))
-
-
-def _why_empty(frame: FrameSeen, outcomes: Mapping[str, str]) -> str:
-    outcome = outcomes.get(plain_url(frame.url), "")
-    if not frame.can_script:
-        return "its sandbox lets no script run"
-    if frame.is_waiting:
-        return "it has not loaded yet"
-    if _is_elsewhere(frame, outcomes):
-        return "its host is not included"
-    if outcome == SPLICED:
-        return "the script is in it and does not run, or does not answer"
-    return _REASONS.get(outcome, outcome) or "no page around it reaches into it"
-
-
-def judge_workers(workers: Sequence[str], has_script: bool) -> Iterator[Finding]:
-    """Args: workers: their scripts. has_script: on the page's second load, which its service worker
-    may have answered.
-    """
-    if workers and has_script:
-        text = "a service worker is there; pages get the script all the same"
-        yield Finding("workers", Grade.FINE, text, _cut(workers))
-    elif workers:
-        text = "the service worker answers pages itself: they have no script once it is there"
-        yield Finding("workers", Grade.DEGRADED, text, _cut(workers))
 
 
 def judge_cookies(cookies: Mapping[str, str], mapped: Sequence[str]) -> Iterator[Finding]:
@@ -360,91 +280,16 @@ def judge_cookies(cookies: Mapping[str, str], mapped: Sequence[str]) -> Iterator
         yield Finding("cookies", Grade.FINE, text, proposal=lines)
 
 
-def judge_session(mirrored: Mirrored, later: Load) -> Iterator[Finding]:
-    """Args: later: the load with what the page has complained of since."""
-    if mirrored.error:
-        why = _REFUSALS.get(mirrored.error, mirrored.error)
-        told = _cut([*later.complaints, *later.violations])
-        yield Finding("session", Grade.BROKEN, f"no session: {_short(why)}", told)
-        return
-    yield _pictured(mirrored)
-    if mirrored.missing:
-        text = f"not for the agent: {_count(mirrored.missing, 'file')} of other sites"
-        if any(_is_about(line, mirrored.missing) for line in later.complaints):
-            text += "; the page's console says so during a session"
-        yield Finding("files", Grade.DEGRADED, text, _cut(mirrored.missing))
-    if mirrored.readable:
-        readable = {one.selector: one for one in mirrored.readable}.values()
-        lines = [
-            _short(f"{one.selector} ({one.label or 'no label'}): {one.kind}") for one in readable
-        ]
-        text = f"the agent sees what is typed into {_count(lines, 'field')} that may be sensitive"
-        rules = [
-            "[groups.<groupid>.settings]",
-            "masked_elements = [",
-            *(f"  {{ selector = {_toml(one.selector)} }}," for one in readable),
-            "]",
-        ]
-        yield Finding("fields", Grade.DEGRADED, text, lines, rules)
-
-    if mirrored.untried:
-        lines = [_short(f"{one.selector}: {one.kind}") for one in mirrored.untried]
-        text = f"{_count(lines, 'field')} that may be sensitive took no text to try it with"
-        yield Finding("fields", Grade.FINE, text, _cut(lines))
-
-
-def _pictured(mirrored: Mirrored) -> Finding:
-    if not mirrored.is_pictured:
-        text = "a session runs, and the browser gave no picture of the page to compare"
-        return Finding("session", Grade.DEGRADED, text)
-    if mirrored.is_empty:
-        return Finding("session", Grade.BROKEN, "the agent sees little of what is on the page")
-    if mirrored.moving > _RESTLESS:
-        text = f"{mirrored.moving:.0%} of the page moves by itself: too much to compare"
-        return Finding("session", Grade.DEGRADED, text)
-    share = mirrored.difference
-    grade = Grade.FINE if share <= ALIKE else Grade.DEGRADED if share <= UNLIKE else Grade.BROKEN
-    text = f"the agent's copy differs in {share:.2%} of its pixels"
-    if mirrored.masked:
-        text += f"; {_count(mirrored.masked, 'masked place')} left out"
-    if mirrored.moving >= ALIKE:
-        text += f"; {mirrored.moving:.0%} that move by themselves left out"
-    return Finding("session", grade, text)
-
-
-def _toml(text: str) -> str:
-    # JSON's escapes are TOML's, too.
-    is_plain = "'" not in text and text.isprintable()
-    return f"'{text}'" if is_plain else json.dumps(text, ensure_ascii=False)
-
-
 def unchecked(why: str, *, is_page: bool) -> Finding:
     """Of what cannot be loaded without the proxy, either. is_page: as far as anybody knows."""
     grade = Grade.DEGRADED if is_page else Grade.FINE
-    return Finding("load", grade, f"not checked: {_short(why)}")
+    return Finding("load", grade, f"not checked: {short(why)}")
 
 
 def unfinished(why: str) -> Finding:
     """Of a page that has loaded, and of which not all could be looked at."""
-    return Finding("session", Grade.DEGRADED, f"not finished: {_short(why)}")
+    return Finding("session", Grade.DEGRADED, f"not finished: {short(why)}")
 
 
 def unloadable(why: str) -> Finding:
-    return Finding("load", Grade.BROKEN, f"through the proxy: {_short(why)}")
-
-
-def _count(of: Sequence[object] | int, what: str) -> str:
-    number = of if isinstance(of, int) else len(of)
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _short(text: str, most: int = _MAX_CHARACTERS) -> str:
-    whole = printable(" ".join(text.split()))
-    return whole if len(whole) <= most else whole[: most - 1] + "…"
-
-
-def _cut(lines: Sequence[str], most: int = _MAX_CHARACTERS) -> list[str]:
-    """As many as a reader looks at, none of them long. most: characters of each."""
-    shown = [_short(line, most) for line in lines[:_MAX_DETAILS]]
-    more = len(lines) - len(shown)
-    return [*shown, f"and {more:,} more"] if more else shown
+    return Finding("load", Grade.BROKEN, f"through the proxy: {short(why)}")

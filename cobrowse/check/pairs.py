@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from playwright.async_api import Browser, BrowserContext, HttpCredentials, ViewportSize
 from playwright.async_api import Error as BrowserError
 
-from cobrowse.check import judging
+from cobrowse.check import judging, judging_frames, judging_session
 from cobrowse.check.findings import Finding, PageReport
 from cobrowse.check.looking import VIEWPORT, NoPage, Unloadable, Visit, loaded, settle
 from cobrowse.check.mirroring import bounded, is_live, mirror
@@ -129,7 +129,7 @@ class Pairs:
             page.findings += [
                 *judging.judge_landing(load, is_logged_in=bool(self._visitor.cookies)),
                 *judging.judge(without, through, passage, self._stage.body),
-                *judging.judge_frames(first.frames, load.frames, passages),
+                *judging_frames.judge_frames(first.frames, load.frames, passages),
                 *judging.judge_cookies(cookies, list(group.cookies.sources())),
             ]
             if passage and passage.outcome == SPLICED:
@@ -137,7 +137,7 @@ class Pairs:
             page.findings += judging.judge_later(load, visit.page.url)
             if workers := visit.workers():
                 has_script = await _has_script_again(context, url)
-                page.findings += judging.judge_workers(workers, has_script)
+                page.findings += judging_frames.judge_workers(workers, has_script)
 
     async def _mirror(self, page: PageReport, visit: Visit, without: Sequence[Load]) -> None:
         """A session, and what the page has to say of it."""
@@ -145,7 +145,7 @@ class Pairs:
         async with self._desk() as desk:
             mirrored = await mirror(visit, desk, self._stage)
         seconds = time.monotonic() - began
-        page.findings += judging.judge_session(mirrored, visit.since())
+        page.findings += judging_session.judge_session(mirrored, visit.since())
         if mirrored.page:
             page.difference = mirrored.difference
             page.pictures["In a session"] = shrunk(mirrored.page)

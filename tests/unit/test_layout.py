@@ -28,7 +28,8 @@ PURE = (
         "cobrowse/check/" + name
         for name in ("crawling", "documents", "fields", "findings", "identity", "judging")
     ),
-    *("cobrowse/check/" + name for name in ("observed", "passages", "pixels", "redacting")),
+    *("cobrowse/check/" + name for name in ("judging_frames", "judging_session", "observed")),
+    *("cobrowse/check/" + name for name in ("passages", "pixels", "redacting", "wording")),
     *("relay/service/" + name for name in ("lookup", "openapi", "plain", "soap", "xmltext")),
     *("relay/" + name for name in ("auth", "errors", "outbox", "replay", "session", "wire")),
 )
