@@ -34,6 +34,7 @@ _STOP: Final = "GLANCE.Cobrowse.Visitor.stopSession()"
 CLEANING_UP_S: Final = 5.0
 _LOOKS, _LOOK_EVERY_MS = 10, 50
 _ALIKE_AT_ONCE: Final = 0.002
+_MORE_PICTURES, _PICTURE_EVERY_MS = 6, 300
 # Shorter ones may stand in a copy by chance.
 _TELLING_CHARACTERS: Final = 4
 _MAX_FRAMES: Final = 10
@@ -146,6 +147,11 @@ async def _pictures(page: Page, agent: Page) -> Mirrored:
             return Mirrored(is_pictured=False)
         if difference(shown[0], taken[-1][1], told["rects"], told["size"][0]) < _ALIKE_AT_ONCE:
             break
+    if share(movement(shown)):
+        # All the places that something moves through.
+        for _ in range(_MORE_PICTURES):
+            await page.wait_for_timeout(_PICTURE_EVERY_MS)
+            shown.append(await picture(page) or shown[-1])
     moving = movement(shown)
     best = Mirrored(difference=1.0, moving=share(moving))
     for (told, copy), before in zip(taken, shown, strict=False):

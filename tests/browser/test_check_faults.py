@@ -227,3 +227,55 @@ def test_a_report_that_cannot_be_written_is_said_at_once(check: Check, site: Raw
     code, report = check(f"{site.url}/", "--html", "/no/such/folder/x.html")
     assert code == 3 and "cannot write /no/such/folder/x.html" in report["why"]
     assert site.hears_nothing()
+
+
+def test_what_ordinary_pages_do_is_no_fault_of_the_proxy(check: Check, site: RawServer) -> None:
+    asked: list[bytes] = []
+
+    def answer_once(connection: socket) -> None:
+        """A site that limits how often it answers."""
+        asked.append(b"")
+        first, later = respond(f"{START}<p>Hello"), respond(START, status="429 Too Many Requests")
+        connection.sendall(first if len(asked) == 1 else later)
+
+    away = f"Location: {site.url.replace('127.0.0.1', 'localhost')}/elsewhere"
+    named = "<form><input name=attributes><input name=childNodes><input name=nodeName></form>"
+    animation = """<style>@keyframes x { to { transform: translate(600px) } }
+      div { width: 300px; height: 300px; background: teal; animation: x 2s infinite }
+      </style><div>"""
+    pages: dict[str, bytes | Callable[[socket], None]] = {
+        "/away": respond("", away, status="302 Found"),
+        "/font": respond(
+            f"{START}<style>@font-face {{ font-family: f; src: url(/never) }}"
+            "p { font-family: f }</style><p>Text"
+        ),
+        "/named": respond(START + named),
+        "/moves": respond(START + animation),
+        "/leads": respond(f"{START}<script>setTimeout(() => location = '/led-to', 700)</script>"),
+        "/led-to": respond(f"{START}<p>Led to"),
+        "/zero": respond(f"{START}<label>Salary <input type=number name=salary value=0></label>"),
+        "/two": respond(
+            f"{START}<input placeholder=Search><input aria-label='Social security number'>"
+        ),
+        "/lines": respond(f"{START}<textarea placeholder='Social security&#10;number'></textarea>"),
+        "/framed": respond(
+            f"{START}<div style='height: 2000px'></div>"
+            "<iframe sandbox=allow-scripts srcdoc='<p>x'></iframe>"
+        ),
+        "/limited": answer_once,
+        "/never": never_end,
+    }
+    expected: dict[str, set[str]] = dict.fromkeys(("/", *pages), set())
+    for path in ("/never", "/led-to"):  # a file, and a page that another has led to
+        del expected[path]
+    expected |= dict.fromkeys(("/zero", "/two", "/lines"), {"fields"})
+    expected |= {"/framed": {"frames"}, "/limited": {"status"}}
+    links = "".join(f"<a href={path}>x</a>" for path in expected)
+    serve(site, {"/": respond(START + links), **pages})
+    _, report = check(f"{site.url}/", "--crawl", "20")
+    assert faults(report) == expected
+    found = {page["url"].rpartition("/")[2]: str(page["findings"]) for page in report["pages"]}
+    assert "it leads to another site, http://localhost" in found["away"]
+    assert "Social security number" in found["two"] and "placeholder" not in found["two"]
+    assert "that move by themselves left out" in found["moves"]
+    assert "leads to" in found["leads"] or "goes on by itself" in found["leads"]
