@@ -62,8 +62,8 @@ class NoPage(Unloadable):
     """What it gets is no page of this site: a download, a feed, a picture, another site."""
 
 
-class _Gone(Exception):
-    """The document was left while it was looked at."""
+class _Gone(Unloadable):
+    """It was left while it was looked at."""
 
 
 @dataclass
@@ -191,7 +191,7 @@ async def _see(page: Page) -> Seen:
         return msgspec.convert(answer["result"].get("value"), Seen)
     except BrowserError as error:
         if _LEFT.search(error.message):
-            raise _Gone from error
+            raise _Gone("it was left while it was looked at") from error
         raise Unloadable(error.message.splitlines()[0]) from error
     except msgspec.ValidationError as error:
         raise Unloadable(f"its document cannot be read: {error}") from error

@@ -166,11 +166,13 @@ class Pairs:
     async def _again(self, url: str, without: list[Load], through: list[Load]) -> None:
         """Load it again on both sides, to tell what the proxy does from what is chance."""
         for is_through, loads in ((False, without), (True, through)):
-            async with (
-                self._context(through=is_through) as context,
-                loaded(context, url, twice=True) as visit,
-            ):
-                loads.append(visit.load)
+            # One that fails tells nothing: the first has come.
+            with contextlib.suppress(Unloadable):
+                async with (
+                    self._context(through=is_through) as context,
+                    loaded(context, url, twice=True) as visit,
+                ):
+                    loads.append(visit.load)
 
     @contextlib.asynccontextmanager
     async def _context(self, *, through: bool) -> AsyncIterator[BrowserContext]:
