@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -154,20 +155,27 @@ def browsing(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[s
         process.stdout.close()
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder in which a browser can make sockets: their paths have 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="b-") as folder:
+        yield Path(folder)
+
+
 def test_browse_opens_a_page_in_one_command(
-    playwright: Playwright, browser: Browser, site: Site, tmp_path: Path
+    playwright: Playwright, browser: Browser, site: Site, short_path: Path
 ) -> None:
     """And leaves neither a process nor the profile behind."""
     flags = ["--headless=new", *FLAGS, "--remote-debugging-port=0"]
-    config = config_of(tmp_path, site)
+    config = config_of(short_path, site)
     with browsing(
-        tmp_path,
+        short_path,
         f"https://localhost:{site.port}/",
         *("--config", str(config), "--browser", chromium_path(), "--", *flags),
     ) as (_, said):
         found = re.search(r"Agent +(\S+)", said)
         assert found
-        profiles = list(tmp_path.glob("cobrowse-*"))
+        profiles = list(short_path.glob("cobrowse-*"))
         assert len(profiles) == 1
         active = profiles[0] / "profile" / "DevToolsActivePort"
         deadline = time.monotonic() + 30
@@ -194,4 +202,4 @@ def test_browse_opens_a_page_in_one_command(
         expect(agent.locator("#title")).to_have_text("Shop")
         wait_for_equal_trees(visitor, agent)
         desk.close()
-    assert not list(tmp_path.glob("cobrowse-*"))
+    assert not list(short_path.glob("cobrowse-*"))

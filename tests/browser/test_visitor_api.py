@@ -176,6 +176,7 @@ def test_start_params_come_before_the_page(page: Page, join: Join) -> None:
 
 @pytest.mark.parametrize("way", ["button", "startSession", "glance startSession", "glance terms"])
 def test_set_start_params_count_for_each_start_without_arguments(page: Page, way: str) -> None:
+    until(page, "GLANCE.Cobrowse._internal.ready")  # elements do nothing before
     call(page, f'setStartParams({{ sessionKey: "SET-{way.replace(" ", "-")}" }})')
     page.evaluate(
         """document.body.insertAdjacentHTML("beforeend",

@@ -9,12 +9,16 @@ import type { Numbers } from "./numbers";
 import type { Privacy } from "./privacy";
 
 const FILM_MS = 2_000;
+/** A film has its first picture a moment after it says so. */
+const AGAIN_MS = [500, 2_000];
 
 interface Shown {
   id: string;
   /** Counted up, so that no browser takes an earlier picture for this one. */
   version: number;
   at: number;
+  /** When to look again at what seems to stand still. */
+  again: number[];
   look: string;
   digest: string;
   isBusy: boolean;
@@ -41,7 +45,15 @@ export class Moving {
   watch(element: Element): void {
     if (this.known.has(element)) return;
     const id = assetId(`${this.page}-${this.made++}`);
-    this.known.set(element, { id, version: 0, at: 0, look: "", digest: "", isBusy: false });
+    this.known.set(element, {
+      id,
+      version: 0,
+      at: 0,
+      again: [],
+      look: "",
+      digest: "",
+      isBusy: false,
+    });
   }
 
   sweep(now: number): void {
@@ -67,7 +79,10 @@ export class Moving {
     const look = `${film.paused} ${film.paused ? film.currentTime : ""} ${film.currentSrc}`;
     const isOther = look !== shown.look;
     shown.look = look;
-    return isOther || (!film.paused && now - shown.at >= FILM_MS);
+    if (isOther) shown.again = AGAIN_MS.map((wait) => now + wait);
+    const isAgain = now >= (shown.again[0] ?? Infinity);
+    if (isAgain) shown.again.shift();
+    return isOther || isAgain || (!film.paused && now - shown.at >= FILM_MS);
   }
 
   private tell(element: Element, shown: Shown, look: string, op: Op): void {
