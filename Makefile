@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Files of tests side by side: most of them wait for browsers and servers.
+# Files of tests side by side, as most of them wait; not those with browsers, which need all there is.
 AT_ONCE ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -17,7 +17,8 @@ test: build $(VENV)/.tests-installed
 	@$(BIN)/python tests/install_haproxy.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python tests/other_python.py $(AT_ONCE)
-	$(BIN)/pytest $(AT_ONCE)
+	$(BIN)/pytest $(AT_ONCE) tests/unit tests/wire
+	$(BIN)/pytest tests/browser tests/fidelity
 
 # What needs no browser and no network: linters, types, the scripts' own tests.
 check: build $(VENV)/.tests-installed
