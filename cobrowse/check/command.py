@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import datetime
 import os
-import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ from cobrowse.processes import StartError
 
 MAX_PAGES: Final = 200
 MAX_TIMEOUT_S: Final = 3600
-_PROXY: Final = re.compile(r"^(https?|all|ftp)_proxy$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ async def check(asked: Asked, console: Console) -> Report:
             if not browser.is_connected():
                 raise StartError(f"the browser has ended at {shown}")
             if why and not pages:
-                raise StartError(f"{shown} cannot be loaded: {why}")
+                raise StartError(printable(secrets.without(f"{at} cannot be loaded: {why}")))
             pages.append(page)
             if first is None:
                 continue

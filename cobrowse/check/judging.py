@@ -3,15 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
-
-import msgspec
 
 from cobrowse.check.documents import changed
 from cobrowse.check.findings import Code, Finding, Grade, Metrics
 from cobrowse.check.identity import proposals
-from cobrowse.check.observed import Load, Mirrored
+from cobrowse.check.observed import Load
 from cobrowse.check.passages import Passage, inserted, plain_url
 from cobrowse.check.wording import count, cut, short
 from proxy_addon.splice import SPLICED
@@ -31,10 +28,10 @@ _LOGS_IN: Final = re.compile(
 # Where the script stands, by the tag before it, and why there.
 _PLACES: Final = {
     "head": "first in the head, before the page's own scripts",
-    "meta": "behind what must be declared first, before the page's own scripts",
-    "title": "behind what must be declared first, before the page's own scripts",
-    "link": "behind what must be declared first, before the page's own scripts",
-    "base": "behind what must be declared first, before the page's own scripts",
+    **dict.fromkeys(
+        ("meta", "title", "link", "base"),
+        "behind what must be declared first, before the page's own scripts",
+    ),
 }
 _NO_HEAD: Final = "the page writes no head, so where its head begins by itself"
 
@@ -63,7 +60,7 @@ def judge(
     yield from _document(without, through)
     if passage:
         yield from policies(passage)
-    yield from _complaints(without, through)
+    yield from new_complaints(without, through)
     yield from _speed(without, through)
 
 
@@ -71,7 +68,7 @@ def are_alike(without: Sequence[Load], through: Sequence[Load]) -> bool:
     """Whether these loads say all that there is to say."""
     pair = (without, through)
     return not any(
-        finding.grade for finding in (*_document(*pair), *_complaints(*pair), *_speed(*pair))
+        finding.grade for finding in (*_document(*pair), *new_complaints(*pair), *_speed(*pair))
     )
 
 
@@ -186,15 +183,6 @@ def _policy_lines(fields: Sequence[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def judge_meanwhile(without: Sequence[Load], later: Load, mirrored: Mirrored) -> Iterator[Finding]:
-    """What a page has complained of during a session, besides files that the agent does not get."""
-    if mirrored.error:
-        return
-    others = [line for line in later.complaints if not is_about(line, mirrored.missing)]
-    for finding in _complaints(without, [replace(later, complaints=others)]):
-        yield msgspec.structs.replace(finding, text=f"{finding.text}, during a session")
-
-
 def _never_there(loads: Sequence[Load]) -> set[str]:
     """Addresses, without queries, of what no load got."""
     failed = (
@@ -207,7 +195,8 @@ def is_about(complaint: str, addresses: Collection[str]) -> bool:
     return any(address in complaint for address in addresses)
 
 
-def _complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding]:
+def new_complaints(without: Sequence[Load], through: Sequence[Load]) -> Iterator[Finding]:
+    """What the page complains of on one side only."""
     complaints = [load.complaints for load in without], [load.complaints for load in through]
     violations = [load.violations for load in without], [load.violations for load in through]
     dead = _never_there(without)

@@ -1,10 +1,13 @@
 """What of a session is a finding. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from cobrowse.check.findings import Finding, Grade
-from cobrowse.check.judging import is_about
+from cobrowse.check.judging import is_about, new_complaints
 from cobrowse.check.observed import Load, Mirrored
 from cobrowse.check.wording import count, cut, short, toml
 
@@ -50,6 +53,15 @@ def judge_session(mirrored: Mirrored, later: Load) -> Iterator[Finding]:
         lines = [short(f"{one.selector}: {one.kind}") for one in mirrored.untried]
         text = f"{count(lines, 'field')} that may be sensitive took no text to try it with"
         yield Finding("fields", Grade.FINE, text, cut(lines))
+
+
+def judge_meanwhile(without: Sequence[Load], later: Load, mirrored: Mirrored) -> Iterator[Finding]:
+    """What a page has complained of during a session, besides files that the agent does not get."""
+    if mirrored.error:
+        return
+    others = [line for line in later.complaints if not is_about(line, mirrored.missing)]
+    for finding in new_complaints(without, [replace(later, complaints=others)]):
+        yield msgspec.structs.replace(finding, text=f"{finding.text}, during a session")
 
 
 def _pictured(mirrored: Mirrored) -> Finding:

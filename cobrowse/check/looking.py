@@ -4,8 +4,9 @@ import asyncio
 import base64
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Final
 
@@ -73,6 +74,11 @@ class Visit:
     page: Page
     load: Load
     _watch: Watch
+    _loaded_at: float = field(default_factory=time.monotonic)
+
+    def open_ms(self) -> float:
+        """How long it has been open since it had loaded."""
+        return (time.monotonic() - self._loaded_at) * 1000
 
     def workers(self) -> list[str]:
         """Scripts of the page's own service workers."""

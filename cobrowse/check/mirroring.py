@@ -45,8 +45,9 @@ _ROOTS: Final = """() => {
   const found = [];
   const add = (root, element) => {
     if (found.length === 100) return;
-    found.push([...root.querySelectorAll("input,textarea")]);
-    found.at(-1).html = (element ? element.outerHTML : root.innerHTML).slice(0, 2_000_000).toWellFormed();
+    const fields = [...root.querySelectorAll("input,textarea")];
+    fields.html = (element?.outerHTML ?? root.innerHTML).slice(0, 2_000_000).toWellFormed();
+    found.push(fields);
     for (const host of root.querySelectorAll("*")) {
       const shadow = shadowRoot.call(host);
       if (shadow) add(shadow);
@@ -54,7 +55,7 @@ _ROOTS: Final = """() => {
   };
   add(document, document.documentElement);
   return found;
-}"""  # noqa: E501
+}"""
 _HTML: Final = "(roots) => roots.map(({ html, length }) => [html, length])"
 # Put a text into an empty field, of which no event tells the page, or take it out again. Returns
 # what is in the field now, and how many of the document's fields hold just that.

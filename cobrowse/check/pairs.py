@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -141,27 +140,26 @@ class Pairs:
 
     async def _mirror(self, page: PageReport, visit: Visit, without: Sequence[Load]) -> None:
         """A session, and what the page has to say of it."""
-        began = time.monotonic()
         async with self._desk() as desk:
             mirrored = await mirror(visit, desk, self._stage)
-        seconds = time.monotonic() - began
         page.findings += judging_session.judge_session(mirrored, visit.since())
         if mirrored.page:
             page.difference = mirrored.difference
             page.pictures["In a session"] = shrunk(mirrored.page)
             page.pictures["What the agent sees"] = shrunk(mirrored.copy)
-        page.findings += await self._meanwhile(page.url, without, visit.since(), mirrored, seconds)
+        page.findings += await self._meanwhile(page.url, without, visit, mirrored)
 
     async def _meanwhile(
-        self, url: str, without: Sequence[Load], later: Load, mirrored: Mirrored, seconds: float
+        self, url: str, without: Sequence[Load], visit: Visit, mirrored: Mirrored
     ) -> list[Finding]:
         """What a page complains of during a session, and not when it is open as long without."""
-        if not any(judging.judge_meanwhile(without, later, mirrored)):
+        later, open_ms = visit.since(), visit.open_ms()
+        if not any(judging_session.judge_meanwhile(without, later, mirrored)):
             return []
         async with self._context(through=False) as context, loaded(context, url) as waiting:
-            await waiting.page.wait_for_timeout(seconds * 1000)
+            await waiting.page.wait_for_timeout(open_ms)
             known = [*without, waiting.load, waiting.since()]
-        return list(judging.judge_meanwhile(known, later, mirrored))
+        return list(judging_session.judge_meanwhile(known, later, mirrored))
 
     async def _again(self, url: str, without: list[Load], through: list[Load]) -> None:
         """Load it again on both sides, to tell what the proxy does from what is chance."""

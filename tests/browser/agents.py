@@ -1,4 +1,4 @@
-"""Agents without a browser, for tests of what visitors' pages are told."""
+"""A visitor's page in a stack of its own, and agents without a browser who join its sessions."""
 
 import contextlib
 import json
@@ -8,10 +8,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+from playwright.sync_api import Browser, Page
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.stack import Stack
+from tests.browser.visiting import visiting
+from tests.stack import Origin, Stack, running_stack
 
 # Of a session's key.
 Join = Callable[..., ClientConnection]
@@ -49,3 +52,28 @@ def hears(agent: ClientConnection, kind: str) -> dict[str, Any]:
             decoded: dict[str, Any] = json.loads(message)
             if decoded["type"] == kind:
                 return decoded
+
+
+_SETTINGS = """
+mask = "none"
+trusted_domains = ["localhost"]
+language = "en"
+"""
+
+
+@pytest.fixture(scope="module")
+def api_stack(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("api"), origin.url, settings=_SETTINGS) as stack:
+        yield stack
+
+
+@pytest.fixture
+def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
+    with visiting(browser, api_stack) as page:
+        yield page
+
+
+@pytest.fixture
+def join(api_stack: Stack) -> Iterator[Join]:
+    with joining(api_stack) as join:
+        yield join

@@ -4,17 +4,31 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.browser.conftest import chromium_path
 from tests.stack import config_text
+from tests.wire.raw import RawServer, raw_server
 
 Check = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def checker(folder: Path) -> Check:
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    return _checker(tmp_path)
+
+
+@pytest.fixture
+def site() -> Iterator[RawServer]:
+    with raw_server() as server:
+        yield server
+
+
+def _checker(folder: Path) -> Check:
     """Runs the command as a user does. Returns its exit code and its report.
 
     Args: folder: for its files.

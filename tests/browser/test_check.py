@@ -8,23 +8,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from cobrowse.processes import Processes
-from tests.browser.checking import Check, checker, faults, finding
+from tests.browser.checking import Check, check, faults, finding, site
 from tests.browser.django_site import PASSWORD, USER, serving_django
 from tests.browser.pages import respond
 from tests.stack import Origin, free_port
-from tests.wire.raw import RawServer, raw_server
+from tests.wire.raw import RawServer
 
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    return checker(tmp_path)
-
-
-@pytest.fixture
-def site() -> Iterator[RawServer]:
-    with raw_server() as server:
-        yield server
-
+__all__ = ["check", "site"]
 
 # What is odd about the demo's pages. What a frame, a canvas or a file of another site shows is
 # missing in the picture of the agent's copy, too, where it is large enough.

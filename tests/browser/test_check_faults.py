@@ -3,29 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from socket import socket
 
-import pytest
-
-from tests.browser.checking import Check, checker, faults, finding
+from tests.browser.checking import Check, check, faults, finding, site
 from tests.browser.conftest import chromium_path
 from tests.browser.pages import respond
 from tests.stack import free_port
-from tests.wire.raw import RawServer, raw_server
+from tests.wire.raw import RawServer
 
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    return checker(tmp_path)
-
-
-@pytest.fixture
-def site() -> Iterator[RawServer]:
-    with raw_server() as server:
-        yield server
-
+__all__ = ["check", "site"]
 
 START = "<!doctype html><title>Start</title>"
 
@@ -62,12 +50,7 @@ def test_a_page_that_keeps_its_browser_busy_does_not_keep_the_check(
     links = "<!doctype html><title>x</title><a href=/busy>busy</a><a href=/good>good</a>"
     good = "<!doctype html><title>x</title><p>good"
 
-    def answer(connection: socket, head: bytes) -> None:
-        path = head.split()[1]
-        page = busy if path == b"/busy" else links if path == b"/" else good
-        connection.sendall(respond(page))
-
-    site.answer = answer
+    serve(site, {"/": respond(links), "/busy": respond(busy), "/good": respond(good)})
     code, report = check(f"{site.url}/", "--crawl", "3", "--timeout", "20")
     assert (code, faults(report)) == (1, {"/": set(), "/busy": {"load"}, "/good": set()})
     assert "not checked: no answer in 20 s" in str(report["pages"][1])
@@ -83,6 +66,16 @@ def test_what_cannot_be_checked_is_said(check: Check, site: RawServer) -> None:
     site.answer = lambda connection, head: connection.sendall(respond(tagged))
     code, report = check(site.url)
     assert code == 3 and "a co-browse script without this proxy" in report["why"]
+    away = f"Location: {site.url.replace('127.0.0.1', 'localhost')}/?token=obviously-fake-token"
+    serve(site, {"/away": respond("", away, status="302 Found")})
+    code, report = check(f"{site.url}/away")
+    assert code == 3 and "leads to another site" in report["why"]
+    assert "token=…" in report["why"] and "obviously-fake" not in report["why"]
+    hostile = """<script>Object.defineProperty(window, "GLANCE", {
+        get() { throw Error("\\x1b]0;x"); } })</script>"""
+    serve(site, {"/": respond(START + hostile)})
+    code, report = check(site.url)
+    assert code == 3 and "\x1b" not in report["why"]
 
 
 def test_an_app_whose_fields_hold_something_is_looked_at_and_left_alone(
@@ -100,17 +93,12 @@ def test_an_app_whose_fields_hold_something_is_looked_at_and_left_alone(
             if (full.value !== "X1234567") fetch("/changed");
           }, 20);
         </script>"""
-    asked = []
-
-    def answer(connection: socket, head: bytes) -> None:
-        asked.append(head.split()[1])
-        connection.sendall(respond(page))
-
-    site.answer = answer
+    heads = serve(site, {"/start": respond(page)})
     code, report = check(f"{site.url}/start")
     assert (code, faults(report)) == (1, {"/start": {"fields"}})
     rules = "".join(finding(report, "fields")["proposal"])
     assert "#full" in rules and "#empty" in rules
+    asked = [head.split()[1] for head in heads]
     assert b"/empty-again" in asked and b"/changed" not in asked
 
 

@@ -3,38 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Frame, Page, expect
 
-from tests.browser.agents import Join, hears, joining
+from tests.browser.agents import Join, api_stack, hears, join, page
 from tests.browser.mirror import until
 from tests.browser.pages import Pages, respond, serving_pages
-from tests.browser.visiting import button, call, dialog, visiting, wait_for
-from tests.stack import Origin, Stack, running_stack
+from tests.browser.visiting import button, call, dialog, wait_for
+from tests.stack import Stack
 
-SETTINGS = """
-mask = "none"
-trusted_domains = ["localhost"]
-language = "en"
-"""
-
-
-@pytest.fixture(scope="module")
-def api_stack(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("api"), origin.url, settings=SETTINGS) as stack:
-        yield stack
-
-
-@pytest.fixture
-def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
-    with visiting(browser, api_stack) as page:
-        yield page
-
-
-@pytest.fixture
-def join(api_stack: Stack) -> Iterator[Join]:
-    with joining(api_stack) as join:
-        yield join
-
+__all__ = ["api_stack", "join", "page"]
 
 FRAME = """
 (url) => new Promise((done) => {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.agents import Join, hears, joining
+from tests.browser.agents import Join, api_stack, hears, join, page
 from tests.browser.conftest import VIEWPORT
 from tests.browser.mirror import until
 from tests.browser.pages import Pages, respond, serving_pages
@@ -20,36 +20,13 @@ from tests.browser.visiting import (
     call,
     dialog,
     start,
-    visiting,
     wait_for,
     wait_for_error,
 )
 from tests.relays import said
 from tests.stack import Origin, Stack, running_stack
 
-SETTINGS = """
-mask = "none"
-trusted_domains = ["localhost"]
-language = "en"
-"""
-
-
-@pytest.fixture(scope="module")
-def api_stack(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("api"), origin.url, settings=SETTINGS) as stack:
-        yield stack
-
-
-@pytest.fixture
-def page(browser: Browser, api_stack: Stack) -> Iterator[Page]:
-    with visiting(browser, api_stack) as page:
-        yield page
-
-
-@pytest.fixture
-def join(api_stack: Stack) -> Iterator[Join]:
-    with joining(api_stack) as join:
-        yield join
+__all__ = ["api_stack", "join", "page"]
 
 
 # -- the button and the terms --------------------------------------------------------------------

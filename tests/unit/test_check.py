@@ -207,17 +207,17 @@ def test_a_document_that_cannot_be_compared_is_not_called_the_same() -> None:
 def test_complaints_of_a_session_are_told_apart_from_the_pages_own() -> None:
     later = load(complaints=["TypeError: x of 7", "blocked: http://cdn.test/a.png"])
     lacks = Mirrored(missing=["http://cdn.test/a.png"])
-    (found,) = judging.judge_meanwhile([load()], later, lacks)
+    (found,) = judging_session.judge_meanwhile([load()], later, lacks)
     assert found.code == "console" and found.text.endswith(
         "1 new error in the console, during a session"
     )
     known = [load(), load(complaints=["TypeError: x of 8"])]
-    assert not list(judging.judge_meanwhile(known, later, lacks))
-    assert list(judging.judge_meanwhile(known, later, Mirrored()))
+    assert not list(judging_session.judge_meanwhile(known, later, lacks))
+    assert list(judging_session.judge_meanwhile(known, later, Mirrored()))
     # They are part of what is said of the session and of the files.
     (failed,) = judging_session.judge_session(Mirrored(error="no answer"), later)
     assert failed.details == later.complaints
-    assert not list(judging.judge_meanwhile([load()], later, Mirrored(error="no answer")))
+    assert not list(judging_session.judge_meanwhile([load()], later, Mirrored(error="no answer")))
     *_, files = judging_session.judge_session(lacks, later)
     assert files.text.endswith("the page's console says so during a session")
 
